@@ -1,0 +1,146 @@
+"""One HTTP request and what came back, as bytes that were really on the wire.
+
+Credentials never get here: header fields that carry them, and query parameters that do, are taken out at this door.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from enum import Enum
+
+from wirespan.streams import Connection
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+def header(headers: Headers, name: bytes) -> bytes | None:
+    """The value of field `name` (lower case), repeated fields joined by ", " (RFC 9110 section 5.3); None if absent."""
+    values = [value for key, value in headers if key.lower() == name]
+    return b", ".join(values) if values else None
+
+
+@dataclass(frozen=True, slots=True)
+class BodyGap:
+    """`missing_bytes` bytes are absent in front of `Body.raw[offset]`; None: nobody knows how many."""
+
+    offset: int
+    missing_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A message body. `raw` has transfer coding (chunks) undone, content coding not; `content` has both undone.
+
+    `content` is None if the coding is unknown or broken (`decode_error` says why); then and after `truncated` or
+    `gaps`, what could be decoded stands in `content` if it is a prefix of the truth, else it is None.
+    `timeline` is ((end offset in `content`, time_ns), ...), growing: when the bytes up to there had arrived.
+    `complete`: the end given by the framing (length, last chunk, close) was seen and nothing is missing.
+    `size_bytes` counts what passed, also what `truncated` (memory limit) left out of `raw`.
+    """
+
+    raw: bytes = b""
+    content: bytes | None = b""
+    content_encoding: str = ""
+    size_bytes: int = 0
+    complete: bool = True
+    truncated: bool = False
+    gaps: tuple[BodyGap, ...] = ()
+    decode_error: str | None = None
+    timeline: tuple[tuple[int, int], ...] = ()
+
+    def time_at(self, offset: int) -> int | None:
+        """When `content[:offset]` was complete, in monotonic ns; None for an empty timeline."""
+        if not self.timeline:
+            return None
+        index = bisect_left(self.timeline, (offset, 0))
+        return self.timeline[min(index, len(self.timeline) - 1)][1]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """`target` as sent (origin or absolute form) with credential query values replaced. Times: first and last byte."""
+
+    method: str
+    target: str
+    version: str
+    headers: Headers
+    body: Body
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """The final response (interim 1xx are only counted in `interim_statuses`)."""
+
+    status: int
+    reason: str
+    version: str
+    headers: Headers
+    body: Body
+    start_ns: int
+    end_ns: int
+    interim_statuses: tuple[int, ...] = ()
+
+
+class Role(Enum):
+    CLIENT = "client"
+    SERVER = "server"
+
+
+class ExchangeEnd(Enum):
+    """Why the exchange was handed on."""
+
+    COMPLETE = "complete"  # the response ended as its framing says
+    CLOSED = "closed"  # the connection ended first (SDKs close right after `data: [DONE]`)
+    SUPERSEDED = "superseded"  # the next request began on this connection
+    PROCESS_EXITED = "process_exited"
+    IDLE = "idle"
+    EVICTED = "evicted"
+    DESYNCHRONISED = "desynchronised"  # a hole or hostile bytes: the rest of it can't be framed
+
+
+@dataclass(frozen=True, slots=True)
+class HttpExchange:
+    """`authority` is the Host field (or the SNI). `response` is None when none was seen. `end_ns` is the time of `end`.
+
+    `joined_mid_stream`: the connection was older than the probes, so earlier exchanges on it were missed.
+    """
+
+    connection: Connection
+    protocol: str  # "http/1.1"
+    role: Role
+    request_seq: int
+    authority: str
+    request: HttpRequest
+    response: HttpResponse | None
+    end: ExchangeEnd
+    end_ns: int
+    joined_mid_stream: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHead:
+    """Sent once per request as soon as its header section is complete, so that a verdict can be given early."""
+
+    connection: Connection
+    request_seq: int
+    role: Role
+    method: str
+    target: str
+    authority: str
+    headers: Headers
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Uncovered:
+    """Traffic this room sees but can't read yet. `protocol`: "h2" | "websocket" | "upgrade:<name>" | "unknown"."""
+
+    connection: Connection
+    protocol: str
+    time_ns: int
+
+
+HttpEvent = RequestHead | HttpExchange | Uncovered

@@ -1,0 +1,16 @@
+"""Ordered bytes per connection and direction, with holes as data.
+
+Invariant: for each direction the `offset`s of StreamData and StreamGap events touch and never overlap or go back.
+"""
+
+from wirespan.streams.events import (
+    Connection,
+    EndReason,
+    GapReason,
+    StreamData,
+    StreamEnd,
+    StreamEvent,
+    StreamGap,
+)
+
+__all__ = ["Connection", "EndReason", "GapReason", "StreamData", "StreamEnd", "StreamEvent", "StreamGap"]
