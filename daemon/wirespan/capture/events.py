@@ -55,7 +55,7 @@ class TlsData:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionOpened:
-    """First sight of a connection. `joined` is True when bytes had been moved before the probes were there."""
+    """First sight of a connection: its server name was set, or its first data passed."""
 
     time_ns: int
     connection: ConnectionId
@@ -81,9 +81,14 @@ class CloseReason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionClosed:
+    """`read_bytes` / `written_bytes`: what the kernel counted in all, so that a loss at the very end shows too. None
+    when the kernel side did not say (PROCESS_EXITED, EVICTED)."""
+
     time_ns: int
     connection: ConnectionId
     reason: CloseReason
+    read_bytes: int | None = None
+    written_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
