@@ -36,7 +36,8 @@ class Body:
     `gaps`, what could be decoded stands in `content` if it is a prefix of the truth, else it is None.
     `timeline` is ((end offset in `content`, time_ns), ...), growing: when the bytes up to there had arrived.
     `complete`: the end given by the framing (length, last chunk, close) was seen and nothing is missing.
-    `size_bytes` counts what passed, also what `truncated` (memory limit) left out of `raw`.
+    `size_bytes` counts what passed on the wire, so also what `gaps` miss (where counted) and what `truncated` (memory
+    limit) left out of `raw`.
     """
 
     raw: bytes = b""
@@ -135,12 +136,26 @@ class RequestHead:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestReceived:
+    """Sent once per request when its body is complete too, unless its response has ended by then (then only the
+    exchange is sent). For who decides by the shape of the body before the answer is there."""
+
+    connection: Connection
+    request_seq: int
+    role: Role
+    authority: str
+    request: HttpRequest
+
+
+@dataclass(frozen=True, slots=True)
 class Uncovered:
-    """Traffic this room sees but can't read yet. `protocol`: "h2" | "websocket" | "upgrade:<name>" | "unknown"."""
+    """Traffic this room sees but can't read yet, sent once per connection. `protocol`: "h2" | "websocket" |
+    "upgrade:<name>" | "unknown". `request_seq` is what a verdict on this connection has to name."""
 
     connection: Connection
     protocol: str
     time_ns: int
+    request_seq: int = 0
 
 
-HttpEvent = RequestHead | HttpExchange | Uncovered
+HttpEvent = RequestHead | RequestReceived | HttpExchange | Uncovered
