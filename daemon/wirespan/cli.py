@@ -1,0 +1,47 @@
+"""The command line: which commands there are, and how errors reach the user.
+
+Every command is a module in `commands` with `SUMMARY`, `add_arguments(parser)` and `run(arguments) -> int`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from wirespan import __version__
+from wirespan.errors import WirespanError
+
+COMMANDS = ("up", "serve", "run", "demo", "record", "replay", "doctor", "config")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="wirespan",
+        description="See what agents, SDKs and frameworks on this host really send to LLMs, and what comes back.",
+    )
+    parser.add_argument("--version", action="version", version=f"wirespan {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        module = importlib.import_module(f"wirespan.commands.{name}")
+        command = commands.add_parser(name, help=module.SUMMARY, description=module.__doc__)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Exit code: 0 fine, 1 a check failed, 2 usage or configuration, 3 no capture, 4 bad recording, 5 no delivery."""
+    parsed = build_parser().parse_args(arguments)
+    try:
+        return int(parsed.run(parsed))
+    except WirespanError as error:
+        print(f"wirespan: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output went away (`wirespan replay ... | head`).
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        return 130

@@ -1,0 +1,106 @@
+"""What the pipeline says, as JSON objects for people and programs. Bytes are base64, times wall-clock nanoseconds."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import Any
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+from wirespan.clock import WallClock
+from wirespan.http import Body, Headers, HttpExchange
+from wirespan.llm import Inference
+
+
+def _base64(value: bytes | None) -> str | None:
+    return None if value is None else base64.b64encode(value).decode("ascii")
+
+
+def _headers(headers: Headers) -> list[list[str]]:
+    return [[name.decode("latin-1"), value.decode("latin-1")] for name, value in headers]
+
+
+def body_to_json(body: Body | None, prefix: str) -> dict[str, object]:
+    """`<prefix>_body_b64`: both codings undone (null if that failed); `<prefix>_body_raw_b64`: content coding left."""
+    if body is None:
+        return {f"{prefix}_body_b64": None, f"{prefix}_body_raw_b64": None}
+    return {
+        f"{prefix}_body_b64": _base64(body.content),
+        f"{prefix}_body_raw_b64": _base64(body.raw),
+        f"{prefix}_content_encoding": body.content_encoding,
+        f"{prefix}_size_bytes": body.size_bytes,
+        f"{prefix}_complete": body.complete,
+        f"{prefix}_truncated": body.truncated,
+        f"{prefix}_gaps": [[gap.offset, gap.missing_bytes] for gap in body.gaps],
+        f"{prefix}_decode_error": body.decode_error,
+    }
+
+
+def exchange_to_json(exchange: HttpExchange, clock: WallClock) -> dict[str, object]:
+    request, response = exchange.request, exchange.response
+    process = exchange.connection.process
+    return {
+        "pid": process.pid,
+        "exe": process.executable,
+        "command_args": list(process.command_args),
+        "protocol": exchange.protocol,
+        "role": exchange.role.value,
+        "method": request.method,
+        "authority": exchange.authority,
+        "path": request.target,
+        "status": response.status if response else None,
+        "start_ns": clock.wall_ns(request.start_ns),
+        "end_ns": clock.wall_ns(exchange.end_ns),
+        "end": exchange.end.value,
+        "joined_mid_stream": exchange.joined_mid_stream,
+        "server_name": exchange.connection.server_name,
+        "request_headers": _headers(request.headers),
+        "response_headers": _headers(response.headers) if response else None,
+        **body_to_json(request.body, "request"),
+        **body_to_json(response.body if response else None, "response"),
+    }
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses, enums, tuples and bytes as JSON values; an HttpExchange is left to `exchange_to_json`."""
+    if is_dataclass(value) and not isinstance(value, type):
+        named = {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+        return {"part": type(value).__name__, **named}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, (tuple, list)):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, bytes):
+        return _base64(value)
+    return value
+
+
+_TIMES = frozenset({"start_ns", "first_chunk_ns", "end_ns"})
+
+
+def inference_to_json(inference: Inference, clock: WallClock) -> dict[str, object]:
+    exchange = inference.exchange
+    result: dict[str, object] = {
+        "pid": exchange.connection.process.pid,
+        "exe": exchange.connection.process.executable,
+        "authority": exchange.authority,
+        "path": exchange.request.target,
+        "status": exchange.response.status if exchange.response else None,
+    }
+    for field in fields(inference):
+        value = getattr(inference, field.name)
+        if field.name in _TIMES:
+            result[field.name] = None if value is None else clock.wall_ns(value)
+        elif field.name != "exchange":
+            result[field.name] = plain(value)
+    return result
+
+
+def span_to_json(span: ReadableSpan) -> dict[str, object]:
+    value: dict[str, object] = json.loads(span.to_json(indent=0))
+    return value
