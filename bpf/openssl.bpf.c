@@ -43,6 +43,15 @@ struct call {
   u64 entry_ns;
 };
 
+/* How far a call has been copied. */
+struct progress {
+  struct record_header header;
+  u64 buffer;
+  u64 begin; /* offset of the call in its direction */
+  u64 moved;
+  u64 done;
+};
+
 struct record_256 {
   struct record_header header;
   u8 payload[256];
@@ -62,6 +71,8 @@ struct record_16384 {
 
 BPF_RINGBUF_OUTPUT(records, WIRESPAN_RING_PAGES);
 BPF_TABLE("lru_hash", struct call_key, struct call, calls, 10240);
+BPF_TABLE("lru_hash", struct call_key, struct progress, unfinished, 256);
+BPF_PROG_ARRAY(continuation, 1);
 BPF_TABLE("lru_hash", struct connection_key, struct connection, connections, 16384);
 BPF_TABLE("lru_hash", struct connection_key, struct verdict, verdicts, 16384);
 BPF_TABLE("hash", u32, u32, excluded, 4096);
@@ -293,6 +304,32 @@ static __always_inline int over_budget(struct connection_key *key, const struct 
   return budget && connection->request_bytes > budget;
 }
 
+/* One call as full chunks of constant size and one tail. A loop with a variable size explodes in the verifier: its clamp
+ * doubles the states of every iteration. */
+static __always_inline void put_call(struct progress *progress, u32 chunks_max, int request) {
+  struct record_header *header = &progress->header;
+  u64 done = progress->done;
+  u64 chunks = (progress->moved - done) / CHUNK_BYTES;
+  header->length = CHUNK_BYTES;
+  for (u32 index = 0; index < chunks_max; index++) {
+    if (index >= chunks)
+      break;
+    header->offset = progress->begin + done;
+    header->call_offset = done;
+    put_16384(header, progress->buffer + done, CHUNK_BYTES, request && done == 0);
+    done += CHUNK_BYTES;
+  }
+  u64 tail = progress->moved - done;
+  if (tail && tail < CHUNK_BYTES) {
+    header->offset = progress->begin + done;
+    header->call_offset = done;
+    header->length = tail;
+    put_tail(header, progress->buffer + done, tail, request && done == 0);
+    done += tail;
+  }
+  progress->done = done;
+}
+
 static __always_inline int leave(struct pt_regs *ctx, u8 direction, u32 chunks_max) {
   struct call_key call_key = {};
   call_key.pid_tgid = bpf_get_current_pid_tgid();
@@ -342,30 +379,36 @@ static __always_inline int leave(struct pt_regs *ctx, u8 direction, u32 chunks_m
     return 0;
   }
 
-  u64 chunks = moved / CHUNK_BYTES;
-  u64 tail = moved % CHUNK_BYTES;
-  u64 begin = header.offset;
-  u64 done = 0;
-  header.length = CHUNK_BYTES;
-  for (u32 index = 0; index < chunks_max; index++) {
-    if (index >= chunks)
-      break;
-    header.offset = begin + done;
-    header.call_offset = done;
-    put_16384(&header, call.buffer + done, CHUNK_BYTES, request && index == 0);
-    done += CHUNK_BYTES;
+  struct progress progress = {};
+  progress.header = header;
+  progress.buffer = call.buffer;
+  progress.begin = header.offset;
+  progress.moved = moved;
+  put_call(&progress, chunks_max, request);
+  if (progress.done < moved) {
+    unfinished.update(&call_key, &progress);
+    continuation.call(ctx, 0);
+    count(COUNTER_OVERSIZED_CALL_BYTES, moved - progress.done);
   }
-  if (moved - done >= CHUNK_BYTES) {
-    count(COUNTER_OVERSIZED_CALL_BYTES, moved - done);
+  return 0;
+}
+
+/* The rest of a call that is larger than one program may walk through. The kernel allows 33 tail calls: over 1 GiB. */
+int leave_rest(struct pt_regs *ctx) {
+  struct call_key call_key = {};
+  call_key.pid_tgid = bpf_get_current_pid_tgid();
+  call_key.stack = PT_REGS_SP(ctx);
+  struct progress *noted = unfinished.lookup(&call_key);
+  if (!noted)
     return 0;
+  struct progress progress = *noted;
+  put_call(&progress, WRITE_CHUNKS_MAX, 0);
+  if (progress.done < progress.moved) {
+    unfinished.update(&call_key, &progress);
+    continuation.call(ctx, 0);
+    count(COUNTER_OVERSIZED_CALL_BYTES, progress.moved - progress.done);
   }
-  if (tail) {
-    header.offset = begin + done;
-    header.call_offset = done;
-    header.length = tail;
-    put_tail(&header, call.buffer + done, tail, request && done == 0);
-  }
-  count(COUNTER_RECORDS, 1);
+  unfinished.delete(&call_key);
   return 0;
 }
 

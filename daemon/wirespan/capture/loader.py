@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import os
 import socket
+import struct
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from wirespan.capture.bcc_binding import load_bcc
-from wirespan.capture.syscalls import supports_uprobe_multi
+from wirespan.capture.syscalls import map_update, supports_uprobe_multi
 from wirespan.errors import CaptureError
 
 PROGRAMS = (
@@ -26,12 +27,13 @@ PROGRAMS = (
     "enter_write_ex",
     "leave_read",
     "leave_write",
+    "leave_rest",
     "on_free",
     "on_shutdown",
     "on_rebind",
     "on_ctrl",
 )
-MAPS = ("records", "connections", "verdicts", "excluded", "settings", "counters")
+MAPS = ("records", "connections", "verdicts", "excluded", "settings", "counters", "continuation")
 
 ATTACH_UPROBE_MULTI = 48  # enum bpf_attach_type, include/uapi/linux/bpf.h
 
@@ -81,6 +83,8 @@ def load(request: LoadRequest) -> tuple[dict[str, Any], list[int]]:
     )
     mode, programs = _load_programs(bpf, bcc, request.attach)
     maps = {name: int(bpf[name.encode()].map_fd) for name in MAPS}
+    # The kernel empties a program array when its last descriptor is closed: the receiver keeps this one open.
+    map_update(maps["continuation"], struct.pack("=I", 0), struct.pack("=I", programs["leave_rest"]))
     message = {
         "attach": mode,
         "bcc_version": str(bcc.__version__),
