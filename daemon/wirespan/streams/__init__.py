@@ -12,5 +12,17 @@ from wirespan.streams.events import (
     StreamEvent,
     StreamGap,
 )
+from wirespan.streams.room import Streams
+from wirespan.streams.settings import StreamSettings
 
-__all__ = ["Connection", "EndReason", "GapReason", "StreamData", "StreamEnd", "StreamEvent", "StreamGap"]
+__all__ = [
+    "Connection",
+    "EndReason",
+    "GapReason",
+    "StreamData",
+    "StreamEnd",
+    "StreamEvent",
+    "StreamGap",
+    "StreamSettings",
+    "Streams",
+]
