@@ -41,6 +41,7 @@ struct call {
   u64 buffer;
   u64 count_pointer; /* size_t * of the _ex functions, else 0 */
   u64 entry_ns;
+  u64 entry_address; /* of the probed instruction */
 };
 
 /* How far a call has been copied. */
@@ -272,18 +273,20 @@ static __always_inline int is_muted(struct connection_key *key, u8 direction, u6
   return 1;
 }
 
+/* 1 if the return is of no interest. */
 static __always_inline int enter(struct pt_regs *ctx, u8 direction, u64 count_pointer) {
   if (is_excluded())
-    return 0;
+    return 1;
   u64 buffer = PT_REGS_PARM2(ctx);
   struct connection_key key = key_of(PT_REGS_PARM1(ctx));
   if (is_muted(&key, direction, buffer))
-    return 0;
+    return 1;
   struct call call = {};
   call.handle = key.handle;
   call.buffer = buffer;
   call.count_pointer = count_pointer;
   call.entry_ns = bpf_ktime_get_ns();
+  call.entry_address = PT_REGS_IP(ctx);
   struct call_key call_key = {};
   call_key.pid_tgid = bpf_get_current_pid_tgid();
   call_key.stack = STACK_AT_RETURN(ctx);
@@ -413,19 +416,23 @@ int leave_rest(struct pt_regs *ctx) {
 }
 
 int enter_read(struct pt_regs *ctx) {
-  return enter(ctx, DIRECTION_READ, 0);
+  enter(ctx, DIRECTION_READ, 0);
+  return 0;
 }
 
 int enter_read_ex(struct pt_regs *ctx) {
-  return enter(ctx, DIRECTION_READ, PT_REGS_PARM4(ctx));
+  enter(ctx, DIRECTION_READ, PT_REGS_PARM4(ctx));
+  return 0;
 }
 
 int enter_write(struct pt_regs *ctx) {
-  return enter(ctx, DIRECTION_WRITE, 0);
+  enter(ctx, DIRECTION_WRITE, 0);
+  return 0;
 }
 
 int enter_write_ex(struct pt_regs *ctx) {
-  return enter(ctx, DIRECTION_WRITE, PT_REGS_PARM4(ctx));
+  enter(ctx, DIRECTION_WRITE, PT_REGS_PARM4(ctx));
+  return 0;
 }
 
 int leave_read(struct pt_regs *ctx) {
@@ -434,6 +441,43 @@ int leave_read(struct pt_regs *ctx) {
 
 int leave_write(struct pt_regs *ctx) {
   return leave(ctx, DIRECTION_WRITE, WRITE_CHUNKS_MAX);
+}
+
+/*
+ * Session programs (Linux >= 6.13) run at entry and return of one probe; 1 at entry skips the return trap, which is
+ * what makes a muted connection cheap. Entry and return are told apart by the call noted under this stack pointer:
+ * at entry none is, or a stale one of a call that never returned (longjmp), which then bears this very address.
+ */
+static __always_inline int is_return(struct pt_regs *ctx) {
+  struct call_key call_key = {};
+  call_key.pid_tgid = bpf_get_current_pid_tgid();
+  call_key.stack = PT_REGS_SP(ctx);
+  struct call *noted = calls.lookup(&call_key);
+  return noted && noted->entry_address != PT_REGS_IP(ctx);
+}
+
+int session_read(struct pt_regs *ctx) {
+  if (is_return(ctx))
+    return leave(ctx, DIRECTION_READ, READ_CHUNKS_MAX);
+  return enter(ctx, DIRECTION_READ, 0);
+}
+
+int session_read_ex(struct pt_regs *ctx) {
+  if (is_return(ctx))
+    return leave(ctx, DIRECTION_READ, READ_CHUNKS_MAX);
+  return enter(ctx, DIRECTION_READ, PT_REGS_PARM4(ctx));
+}
+
+int session_write(struct pt_regs *ctx) {
+  if (is_return(ctx))
+    return leave(ctx, DIRECTION_WRITE, WRITE_CHUNKS_MAX);
+  return enter(ctx, DIRECTION_WRITE, 0);
+}
+
+int session_write_ex(struct pt_regs *ctx) {
+  if (is_return(ctx))
+    return leave(ctx, DIRECTION_WRITE, WRITE_CHUNKS_MAX);
+  return enter(ctx, DIRECTION_WRITE, PT_REGS_PARM4(ctx));
 }
 
 /* SSL_free(ssl): the pointer will be reused (measured: 12 connections on 6 pointers). */

@@ -1,14 +1,14 @@
 """Attach probe plans: once per inode, for every process, by file offset.
 
-uprobe_multi links where the kernel has them (>= 6.6): one link a program and file, attached and detached at once. Else
-one perf uprobe a site, opened by ourselves: BCC's own `attach_uprobe` passes a garbage ref_ctr_offset, which makes other
-tracers of the same function fail, and vice versa.
+uprobe_multi links where the kernel has them (>= 6.6; session links >= 6.13): one link a program and file, attached and
+detached at once. Else one perf uprobe a site, opened by ourselves: BCC's own `attach_uprobe` passes a garbage
+ref_ctr_offset, which makes other tracers of the same function fail, and vice versa.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from wirespan.capture import syscalls
@@ -16,20 +16,39 @@ from wirespan.capture.kernel import KernelSide
 from wirespan.errors import CaptureError
 from wirespan.locate import ProbePlan, ProbeSite
 
-# function -> ((program, on return), ...)
-ROLES: dict[str, tuple[tuple[str, bool], ...]] = {
-    "SSL_read": (("enter_read", False), ("leave_read", True)),
-    "SSL_read_ex": (("enter_read_ex", False), ("leave_read", True)),
-    "SSL_write": (("enter_write", False), ("leave_write", True)),
-    "SSL_write_ex": (("enter_write_ex", False), ("leave_write", True)),
-    "SSL_free": (("on_free", False),),
-    "SSL_shutdown": (("on_shutdown", False),),
-    "SSL_set_fd": (("on_rebind", False),),
-    "SSL_set_bio": (("on_rebind", False),),
-    "SSL_ctrl": (("on_ctrl", False),),
+# function -> role; the roles are the suffixes of the BPF programs' names.
+ROLES = {
+    "SSL_read": "read",
+    "SSL_read_ex": "read_ex",
+    "ssl_read_internal": "read_ex",
+    "SSL_write": "write",
+    "SSL_write_ex": "write_ex",
+    "ssl_write_internal": "write_ex",
+    "SSL_free": "free",
+    "SSL_shutdown": "shutdown",
+    "SSL_set_fd": "rebind",
+    "SSL_set_bio": "rebind",
+    "SSL_ctrl": "ctrl",
 }
-ROLES["ssl_read_internal"] = ROLES["SSL_read_ex"]
-ROLES["ssl_write_internal"] = ROLES["SSL_write_ex"]
+_BOOKKEEPING = frozenset({"free", "shutdown", "rebind", "ctrl"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Hook:
+    """One program at one side of a function."""
+
+    program: str
+    on_return: bool = False
+    attach_type: int = syscalls.BPF_TRACE_UPROBE_MULTI
+
+
+def _hooks(role: str, mode: str) -> tuple[_Hook, ...]:
+    """Return programs first: an entry noted before its return program is there would be picked up by no one."""
+    if role in _BOOKKEEPING:
+        return (_Hook(f"on_{role}"),)
+    if mode == "uprobe_session":
+        return (_Hook(f"session_{role}", attach_type=syscalls.BPF_TRACE_UPROBE_SESSION),)
+    return (_Hook(f"leave_{role.removesuffix('_ex')}", on_return=True), _Hook(f"enter_{role}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,51 +59,55 @@ class Attachment:
     failed: tuple[str, ...]
 
     def close(self) -> None:
-        for descriptor in self.descriptors:
-            os.close(descriptor)
+        _close_all(self.descriptors)
 
 
-def _by_program(sites: Iterable[ProbeSite]) -> dict[tuple[str, bool], list[int]]:
-    offsets: dict[tuple[str, bool], list[int]] = {}
+def _by_hook(sites: Iterable[ProbeSite], mode: str) -> dict[_Hook, list[int]]:
+    offsets: dict[_Hook, list[int]] = {}
     for site in sites:
-        for role in ROLES.get(site.function, ()):
-            offsets.setdefault(role, []).append(site.file_offset)
-    # Return programs first: an entry noted before its return program is there would be found by no one.
-    return dict(sorted(offsets.items(), key=lambda item: not item[0][1]))
+        for hook in _hooks(ROLES[site.function], mode) if site.function in ROLES else ():
+            offsets.setdefault(hook, []).append(site.file_offset)
+    return dict(sorted(offsets.items(), key=lambda item: not item[0].on_return))
 
 
-def _attach_multi(program_fd: int, path: bytes, offsets: list[int], on_return: bool) -> list[int]:
-    return [syscalls.create_uprobe_multi_link(program_fd, path, offsets, on_return=on_return)]
+def _attach_links(program_fd: int, path: bytes, offsets: list[int], hook: _Hook) -> list[int]:
+    return [
+        syscalls.create_uprobe_multi_link(
+            program_fd, path, offsets, on_return=hook.on_return, attach_type=hook.attach_type
+        )
+    ]
 
 
-def _attach_perf(program_fd: int, path: bytes, offsets: list[int], on_return: bool) -> list[int]:
+def _attach_perf(program_fd: int, path: bytes, offsets: list[int], hook: _Hook) -> list[int]:
     descriptors: list[int] = []
     try:
         for offset in offsets:
-            descriptors.append(syscalls.open_perf_uprobe(program_fd, path, offset, on_return=on_return))
+            descriptors.append(syscalls.open_perf_uprobe(program_fd, path, offset, on_return=hook.on_return))
     except OSError:
-        for descriptor in descriptors:
-            os.close(descriptor)
+        _close_all(descriptors)
         raise
     return descriptors
+
+
+def _close_all(descriptors: Iterable[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def attach(kernel: KernelSide, plan: ProbePlan, path: str | os.PathLike[str]) -> Attachment:
     """Attach `plan` to the inode that `path` opens. All reads and writes, or CaptureError; a refused bookkeeping
     probe (free, shutdown, name) only costs precision and is listed in `failed`."""
-    one: Callable[[int, bytes, list[int], bool], list[int]]
-    one = _attach_multi if kernel.attach_mode == "uprobe_multi" else _attach_perf
+    one = _attach_perf if kernel.attach_mode == "perf" else _attach_links
     descriptors: list[int] = []
     failed: list[str] = []
-    for (program, on_return), offsets in _by_program(plan.sites).items():
+    for hook, offsets in _by_hook(plan.sites, kernel.attach_mode).items():
         try:
-            descriptors += one(kernel.programs[program], os.fsencode(path), offsets, on_return)
+            descriptors += one(kernel.programs[hook.program], os.fsencode(path), offsets, hook)
         except OSError as error:
-            if program.startswith("on_"):
-                failed.append(f"{program}: {error.strerror}")
+            if hook.program.startswith("on_"):
+                failed.append(f"{hook.program}: {error.strerror}")
                 continue
-            for descriptor in descriptors:
-                os.close(descriptor)
+            _close_all(descriptors)
             raise CaptureError(
                 f"the kernel refused a probe on {plan.path_seen}: {error.strerror}", _remedy(kernel.attach_mode, error)
             ) from error

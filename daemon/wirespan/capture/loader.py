@@ -17,58 +17,71 @@ from pathlib import Path
 from typing import Any
 
 from wirespan.capture.bcc_binding import load_bcc
-from wirespan.capture.syscalls import map_update, supports_uprobe_multi
+from wirespan.capture.syscalls import (
+    BPF_TRACE_UPROBE_MULTI,
+    BPF_TRACE_UPROBE_SESSION,
+    map_update,
+    supports_uprobe_link,
+)
 from wirespan.errors import CaptureError
 
-PROGRAMS = (
-    "enter_read",
-    "enter_read_ex",
-    "enter_write",
-    "enter_write_ex",
-    "leave_read",
-    "leave_write",
-    "leave_rest",
-    "on_free",
-    "on_shutdown",
-    "on_rebind",
-    "on_ctrl",
-)
+_BOOKKEEPING = ("on_free", "on_shutdown", "on_rebind", "on_ctrl")
+_PAIRS = ("enter_read", "enter_read_ex", "enter_write", "enter_write_ex", "leave_read", "leave_write", "leave_rest")
+_SESSIONS = ("session_read", "session_read_ex", "session_write", "session_write_ex", "leave_rest")
 MAPS = ("records", "connections", "verdicts", "excluded", "settings", "counters", "continuation")
 
-ATTACH_UPROBE_MULTI = 48  # enum bpf_attach_type, include/uapi/linux/bpf.h
+# Best first. Each with what its data programs and its bookkeeping programs are loaded for (None: a plain kprobe
+# program, as perf uprobes want it).
+_MODES: dict[str, tuple[tuple[str, ...], int | None, int | None]] = {
+    "uprobe_session": (_SESSIONS, BPF_TRACE_UPROBE_SESSION, BPF_TRACE_UPROBE_MULTI),
+    "uprobe_multi": (_PAIRS, BPF_TRACE_UPROBE_MULTI, BPF_TRACE_UPROBE_MULTI),
+    "perf": (_PAIRS, None, None),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
-    """`attach`: "auto" | "uprobe_multi" | "perf". `ring_bytes` is a power of two."""
+    """`attach`: "auto" | "uprobe_session" | "uprobe_multi" | "perf". `ring_bytes` is a power of two."""
 
     bpf_directory: str
     ring_bytes: int
     attach: str
 
 
-def _load_functions(bpf: Any, bcc: Any, attach_type: int | None) -> dict[str, int]:
+def _load_functions(bpf: Any, bcc: Any, names: tuple[str, ...], attach_type: int | None) -> dict[str, int]:
     descriptors = {}
-    for name in PROGRAMS:
-        bpf.funcs.pop(name.encode(), None)  # one name can't be loaded for two attach types
+    for name in names:
+        bpf.funcs.pop(name.encode(), None)  # BCC refuses a name that it loaded before for another attach type
         extra = () if attach_type is None else (None, attach_type)
         descriptors[name] = int(bpf.load_func(name.encode(), bcc.BPF.KPROBE, *extra).fd)
     return descriptors
 
 
+def _load_mode(bpf: Any, bcc: Any, mode: str) -> dict[str, int] | None:
+    """The programs of one mode; None where kernel (session >= 6.13, multi >= 6.6) or BCC (>= 0.25) can't."""
+    names, data_type, bookkeeping_type = _MODES[mode]
+    try:
+        programs = _load_functions(bpf, bcc, names, data_type)
+    except TypeError:  # load_func has no attach_type before BCC 0.25
+        return None
+    except Exception:
+        if data_type != BPF_TRACE_UPROBE_SESSION:
+            raise
+        return None  # the kernel does not know the attach type at all
+    if data_type is not None and not supports_uprobe_link(programs[names[0]], data_type):
+        return None
+    return programs | _load_functions(bpf, bcc, _BOOKKEEPING, bookkeeping_type)
+
+
 def _load_programs(bpf: Any, bcc: Any, attach: str) -> tuple[str, dict[str, int]]:
-    """uprobe_multi where kernel (>= 6.6) and BCC (>= 0.25) have it, else programs for perf uprobes."""
-    if attach != "perf":
-        try:
-            programs = _load_functions(bpf, bcc, ATTACH_UPROBE_MULTI)
-            if supports_uprobe_multi(programs["on_free"]):
-                return "uprobe_multi", programs
-            reason = "the kernel has no uprobe_multi links (they came with Linux 6.6)"
-        except TypeError:
-            reason = "this BCC can't load programs for uprobe_multi links (0.25 can)"
-        if attach == "uprobe_multi":
-            raise CaptureError(reason, 'set [capture] attach = "auto" to use perf uprobes instead')
-    return "perf", _load_functions(bpf, bcc, None)
+    for mode in _MODES if attach == "auto" else (attach,):
+        programs = _load_mode(bpf, bcc, mode)
+        if programs is not None:
+            return mode, programs
+    raise CaptureError(
+        f"this kernel and BCC {bcc.__version__} can't attach by {attach}",
+        'set [capture] attach = "auto": it takes the best way there is',
+    )
 
 
 def load(request: LoadRequest) -> tuple[dict[str, Any], list[int]]:

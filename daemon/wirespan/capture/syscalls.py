@@ -21,6 +21,7 @@ BPF_MAP_UPDATE_ELEM = 2
 BPF_MAP_DELETE_ELEM = 3
 BPF_LINK_CREATE = 28
 BPF_TRACE_UPROBE_MULTI = 48
+BPF_TRACE_UPROBE_SESSION = 57
 BPF_F_UPROBE_MULTI_RETURN = 1
 
 PERF_EVENT_IOC_ENABLE = 0x2400
@@ -87,8 +88,16 @@ def possible_cpus(text: str | None = None) -> int:
     return max(int(part.split("-")[-1]) for part in text.strip().split(",")) + 1
 
 
-def create_uprobe_multi_link(program_fd: int, path: bytes, offsets: Sequence[int], *, on_return: bool) -> int:
-    """Attach one program to file offsets of one inode, in every process now and later. Closing the fd detaches."""
+def create_uprobe_multi_link(
+    program_fd: int,
+    path: bytes,
+    offsets: Sequence[int],
+    *,
+    on_return: bool,
+    attach_type: int = BPF_TRACE_UPROBE_MULTI,
+) -> int:
+    """Attach one program to file offsets of one inode, in every process now and later. Closing the fd detaches.
+    `attach_type` is the one the program was loaded with."""
     path_buffer = ctypes.create_string_buffer(path)
     offset_array = (ctypes.c_uint64 * len(offsets))(*offsets)
     flags = BPF_F_UPROBE_MULTI_RETURN if on_return else 0
@@ -96,7 +105,7 @@ def create_uprobe_multi_link(program_fd: int, path: bytes, offsets: Sequence[int
         "=IIIIQQQQIIII",
         program_fd,
         0,
-        BPF_TRACE_UPROBE_MULTI,
+        attach_type,
         0,
         ctypes.addressof(path_buffer),
         ctypes.addressof(offset_array),
@@ -110,11 +119,11 @@ def create_uprobe_multi_link(program_fd: int, path: bytes, offsets: Sequence[int
     return bpf(BPF_LINK_CREATE, attributes)
 
 
-def supports_uprobe_multi(program_fd: int) -> bool:
-    """Probe the feature, not the version: with "/" for a path a kernel that knows uprobe_multi says EBADF (not a
+def supports_uprobe_link(program_fd: int, attach_type: int) -> bool:
+    """Probe the feature, not the version: with "/" for a path a kernel that knows `attach_type` says EBADF (not a
     regular file), one that doesn't says EINVAL."""
     try:
-        os.close(create_uprobe_multi_link(program_fd, b"/", [0], on_return=False))
+        os.close(create_uprobe_multi_link(program_fd, b"/", [0], on_return=False, attach_type=attach_type))
     except OSError as error:
         return error.errno == errno.EBADF
     return True
