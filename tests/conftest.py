@@ -13,7 +13,7 @@ pytest.register_assert_rewrite("rig")  # before its first import: so a failed as
 from rig import probes  # noqa: E402
 from rig.requirements import Requirements  # noqa: E402
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "rig.fixtures"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

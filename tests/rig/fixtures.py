@@ -1,0 +1,35 @@
+"""Fixtures of the live rig: the mock as a process, and a campaign of client programs a test module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rig.campaign import Campaign
+from rig.mock_process import MockProcess, run_mock
+from rig.programs import Program
+
+
+@pytest.fixture(scope="session")
+def mock_llm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MockProcess]:
+    """One mock for the whole run: each program finds its own traffic by its run id."""
+    with run_mock(tmp_path_factory.mktemp("mock")) as mock:
+        yield mock
+
+
+@pytest.fixture(scope="module")
+def campaign(
+    request: pytest.FixtureRequest, mock_llm: MockProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Campaign:
+    """All programs that this module's selected tests are parametrised with (`program`), run under one recorder."""
+    made = Campaign(mock_llm, tmp_path_factory.mktemp("campaign"))
+    made.run(_programs_of(request))
+    return made
+
+
+def _programs_of(request: pytest.FixtureRequest) -> list[Program]:
+    module = Path(str(request.path))
+    calls = [item.callspec for item in request.session.items if item.path == module and hasattr(item, "callspec")]
+    return [call.params["program"] for call in calls if "program" in call.params]
