@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from wirespan.demo.server import MockServer
-from wirespan.demo.tls import make_authority
+from wirespan.demo.tls import Authority, make_authority
 from wirespan.demo.truth import TruthEntry, TruthLog
 
 
@@ -24,6 +24,7 @@ class ThreadedMock:
     plain: str
     trust: ssl.SSLContext
     log: TruthLog
+    authority: Authority
 
     def entries(self, count: int) -> list[TruthEntry]:
         """All requests so far. The server logs one after its last byte, so a client can be faster."""
@@ -49,9 +50,8 @@ def run_threaded_mock() -> Iterator[ThreadedMock]:
     thread.start()
     server, loop, stop = ready.result(timeout=30)
     trust = ssl.create_default_context(cadata=authority.certificate_pem.decode())
-    yield ThreadedMock(
-        f"https://localhost:{server.ports['tls']}", f"http://127.0.0.1:{server.ports['plain']}", trust, log
-    )
+    tls, plain = f"https://localhost:{server.ports['tls']}", f"http://127.0.0.1:{server.ports['plain']}"
+    yield ThreadedMock(tls, plain, trust, log, authority)
     loop.call_soon_threadsafe(stop.set)
     thread.join(timeout=30)
     assert not thread.is_alive()
