@@ -18,7 +18,7 @@ class Process:
     """Who a process is. Every field but `key` may be empty or None when /proc could not be read in time.
 
     `command_args` is argv as /proc/PID/cmdline gives it. `executable` is the link target of /proc/PID/exe, without
-    the kernel's " (deleted)". `traceable` is False when the process asked not to be captured.
+    the kernel's " (deleted)". `opted_out`: WIRESPAN_DISABLE=1 is in the environment it was started with.
     """
 
     key: ProcessKey
@@ -31,6 +31,7 @@ class Process:
     user_name: str = ""
     cgroup: str = ""
     container_id: str | None = None
+    opted_out: bool = False
 
     @property
     def pid(self) -> int:
