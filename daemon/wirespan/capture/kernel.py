@@ -47,12 +47,6 @@ class KernelSide:
         value = self.layouts.structs["verdict"].pack(generation=generation, kind=kind, request_seq=request_seq)
         syscalls.map_update(self.maps["verdicts"], key, value)
 
-    def forget_connection(self, pid: int, handle: int) -> None:
-        """Drop both entries of a connection whose process is gone without SSL_free."""
-        key = self.layouts.structs["connection_key"].pack(handle=handle, process_id=pid)
-        syscalls.map_delete(self.maps["connections"], key)
-        syscalls.map_delete(self.maps["verdicts"], key)
-
     def exclude(self, pid: int) -> None:
         """Not a byte of this process is copied from now on."""
         syscalls.map_update(self.maps["excluded"], struct.pack("=I", pid), struct.pack("=I", 1))
