@@ -198,7 +198,7 @@ class Delivery:
         result: ExportResult
         try:
             result = self._exporter.export([queued.span for queued in spans])
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             # A span must never end the thread that all others wait for. No traceback text: it may quote the span.
             place = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{type(error).__name__} at {place.filename}:{place.lineno}"
