@@ -18,6 +18,11 @@ def of_run(exchanges: Iterable[Exchange], run_id: str) -> list[Exchange]:
     return [item for item in exchanges if f"/run/{run_id}/" in item["path"] and item["role"] == "client"]
 
 
+def bodies(exchange: Exchange) -> tuple[bytes | None, bytes | None]:
+    """Request and response, both codings undone."""
+    return _bytes(exchange["request_body_b64"]), _bytes(exchange["response_body_b64"])
+
+
 def assert_captured(entries: Sequence[TruthEntry], exchanges: Sequence[Exchange], pid: int | None = None) -> None:
     """Every entry has its exchange and every exchange its entry; what passed is what was captured."""
     assert entries, "the program sent nothing: this comparison would show nothing"

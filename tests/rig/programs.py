@@ -107,6 +107,7 @@ class HeldProgram:
         program: Program,
         mock: MockProcess,
         run_id: str,
+        *,
         executable: str | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
@@ -125,6 +126,12 @@ class HeldProgram:
         if line.strip() != "ready":
             self.process.kill()
             raise AssertionError(f"{self._command} did not start: {self.process.communicate()}")
+
+    def close(self) -> None:
+        """End it if it still runs; safe after `go`."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
 
     def go(self) -> Outcome:
         stdout, stderr = self.process.communicate("go\n", timeout=_TIMEOUT_S)

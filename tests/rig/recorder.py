@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,22 @@ class Recorder:
             if line.removeprefix("wirespan: ").startswith("ready"):
                 self._ready.set()
         self._ready.set()  # it ended: whoever waits must learn of it
+
+
+def record_command(path: Path, command: Sequence[str], environment: Mapping[str, str]) -> tuple[str, str]:
+    """Record only `command` and its children: (stdout, stderr). For recordings that are to be kept: what else this
+    host says through TLS is nobody's business."""
+    finished = subprocess.run(
+        [*wirespan_command(), "record", "--output", str(path), "--", *command],
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=_REPLAY_TIMEOUT_S,
+        check=False,
+        text=True,
+    )
+    assert finished.returncode == 0, f"wirespan record ended with {finished.returncode}:\n{finished.stderr}"
+    return finished.stdout, finished.stderr
 
 
 def replay(path: Path, emit: str) -> list[dict[str, Any]]:

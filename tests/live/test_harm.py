@@ -1,0 +1,69 @@
+"""The traced process is never harmed: the daemon dies under load, and the client ends as if nothing had been."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from pathlib import Path
+
+import pytest
+
+from rig import comparison
+from rig.mock_process import MockProcess
+from rig.programs import Outcome, Program, run_program
+from rig.recorder import Recorder, replay
+
+pytestmark = pytest.mark.live
+
+_LOAD = Program("openai_async.py", count=40)
+
+
+def test_kill_minus_9_under_load(mock_llm: MockProcess, tmp_path: Path) -> None:
+    # GIVEN a recorder and a client with 40 parallel streams
+    recorder = Recorder(tmp_path / "killed.wsrec")
+    recorder.start()
+    run_id = uuid.uuid4().hex
+    outcomes: list[Outcome] = []
+    client = threading.Thread(target=lambda: outcomes.append(run_program(_LOAD, mock_llm, run_id)))
+    client.start()
+    # WHEN the recorder dies once traffic flows
+    while client.is_alive() and len(mock_llm.entries(run_id)) < 10:
+        client.join(0.02)
+    assert client.is_alive(), "the client was done before the daemon died: this shows nothing"
+    recorder.kill()
+    client.join(90)
+    # THEN the client ended well with every answer
+    (outcome,) = outcomes
+    assert len(outcome.calls) == 2 * (2 + _LOAD.count)
+    assert [entry.status for entry in mock_llm.settled_entries(run_id)] == [200] * len(outcome.calls)
+    # AND what was written until then can be replayed, every exchange in it true
+    exchanges = comparison.of_run(replay(recorder.path, "exchanges"), run_id)
+    complete = [item for item in exchanges if item["response_complete"] and item["end"] == "complete"]
+    assert complete
+    sent = {(entry.request_body, entry.response_body) for entry in mock_llm.entries(run_id)}
+    for exchange in complete:
+        assert comparison.bodies(exchange) in sent
+
+
+def test_a_client_runs_through_starts_and_stops_of_the_daemon(mock_llm: MockProcess, tmp_path: Path) -> None:
+    run_id = uuid.uuid4().hex
+    outcomes: list[Outcome] = []
+    keep_alive = Program("keep_alive.py", count=4000)
+    client = threading.Thread(target=lambda: outcomes.append(run_program(keep_alive, mock_llm, run_id)))
+    client.start()
+    rounds = 0
+    while client.is_alive() and rounds < 3:
+        with Recorder(tmp_path / f"round-{rounds}.wsrec"):
+            client.join(0.3)
+        rounds += 1
+    client.join(90)
+    (outcome,) = outcomes
+    assert len(outcome.calls) == 4000
+    assert rounds >= 2, "the client was done too early: this shows nothing"
+    # Joined mid-stream: what each round saw is whole exchanges, and true ones.
+    sent = {(entry.request_body, entry.response_body) for entry in mock_llm.settled_entries(run_id)}
+    for number in range(rounds):
+        exchanges = comparison.of_run(replay(tmp_path / f"round-{number}.wsrec", "exchanges"), run_id)
+        whole = [item for item in exchanges if item["end"] == "complete"]
+        assert {comparison.bodies(item) for item in whole} <= sent
+        assert len(whole) >= len(exchanges) - 2  # the first and the last of a round may be cut by its edges
