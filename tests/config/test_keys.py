@@ -10,7 +10,7 @@ from wirespan.config.keys import _plain_type, keys, sections
 
 def test_a_key_knows_its_section_and_its_variable() -> None:
     key = keys()["capture.ring_bytes"]
-    assert (key.section, key.field, key.kind, key.default) == ("capture", "ring_bytes", int, 16 * 1024 * 1024)
+    assert (key.section, key.field, key.kind, key.default) == ("capture", "ring_bytes", int, 32 * 1024 * 1024)
     assert key.variable == "WIRESPAN_CAPTURE_RING_BYTES"
 
 
@@ -18,6 +18,7 @@ def test_times_are_written_in_seconds() -> None:
     key = keys()["streams.idle_seconds"]
     assert (key.field, key.default) == ("idle_ns", 1_800_000_000_000)
     assert "streams.idle_ns" not in keys()
+    assert keys()["delivery.batch_delay_seconds"].field == "batch_delay_s"
 
 
 def test_what_follows_from_other_keys_is_no_key() -> None:

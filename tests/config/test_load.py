@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wirespan.config import AttachMode, ExportTarget, LogLevel, Secret, load
+from wirespan.config import AttachMode, ExportTarget, LogLevel, load
 from wirespan.config.sections import Config
 from wirespan.errors import ConfigError
 from wirespan.spans import ContentPolicy
+from wirespan_exporters import Secret
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def _load_or_message(path: Path | None, environment: dict[str, str]) -> Config |
 
 def test_without_any_source_the_defaults_hold_and_the_local_mlflow_is_the_target() -> None:
     config = load(None, {"WIRESPAN_CONFIG": ""})
-    assert config.capture.ring_bytes == 16777216
+    assert config.capture.ring_bytes == 33554432
     assert config.streams.idle_ns == 1_800_000_000_000
     assert config.content.policy is ContentPolicy.FULL
     assert config.export.to == (ExportTarget.MLFLOW,)
@@ -137,6 +138,7 @@ def test_any_environment_is_taken_or_a_config_error(environment: dict[str, str])
 def test_a_misspelt_variable_is_a_mistake() -> None:
     assert "did you mean WIRESPAN_EXPORT_TO?" in _mistakes(None, {"WIRESPAN_EXPROT_TO": "file"})
     assert "did you mean WIRESPAN_CAPTURE_RING_BYTES?" in _mistakes(None, {"WIRESPAN_CAPTURE_RINGBYTES": "1"})
+    assert "did you mean WIRESPAN_DELIVERY_QUEUE_BYTES?" in _mistakes(None, {"WIRESPAN_QUEUE_BYTES": "1"})
 
 
 def test_what_kubernetes_sets_for_a_service_of_our_name_is_none() -> None:
@@ -187,27 +189,20 @@ def test_none_stands_alone() -> None:
     assert '"none" stands alone' in _mistakes(None, {"WIRESPAN_EXPORT_TO": "none,file"})
 
 
-def test_the_secrets_file_fills_the_exporters_environment(tmp_path: Path) -> None:
-    # GIVEN a secrets file, and one of its variables also in the environment
+def test_the_secrets_file_is_read_and_does_not_show(tmp_path: Path) -> None:
+    # GIVEN a secrets file with a comment and an empty line
     secrets = tmp_path / "secrets"
     secrets.write_text(
-        "# of the collector\nOTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20abc\n\nMLFLOW_TRACKING_TOKEN=from-file\n"
+        "# of the collector\nOTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20abc\n\nMLFLOW_TRACKING_TOKEN=t\n"
     )
-    environment = {
-        "WIRESPAN_EXPORT_SECRETS_FILE": str(secrets),
-        "MLFLOW_TRACKING_TOKEN": "from-environment",
-        "HOME": "/r",
-    }
     # WHEN it is loaded
-    config = load(None, environment)
-    # THEN the environment wins, the rest is filled up, and nothing shows in the repr
-    merged = config.export_environment(environment)
-    assert merged["OTEL_EXPORTER_OTLP_HEADERS"] == "authorization=Bearer%20abc"
-    assert merged["MLFLOW_TRACKING_TOKEN"] == "from-environment"
-    assert merged["HOME"] == "/r"
-    assert config.secrets["MLFLOW_TRACKING_TOKEN"] == Secret("from-file")
+    config = load(None, {"WIRESPAN_EXPORT_SECRETS_FILE": str(secrets)})
+    # THEN the values are there, and nothing shows in the repr
+    assert config.secrets == {
+        "OTEL_EXPORTER_OTLP_HEADERS": Secret("authorization=Bearer%20abc"),
+        "MLFLOW_TRACKING_TOKEN": Secret("t"),
+    }
     assert "abc" not in repr(config)
-    assert "from-file" not in repr(config)
 
 
 def test_mistakes_in_the_secrets_file_are_named_by_line_and_never_quoted(tmp_path: Path) -> None:
@@ -228,8 +223,13 @@ def test_systemd_names_the_directories(tmp_path: Path) -> None:
     environment = {"STATE_DIRECTORY": "/var/lib/a:/var/lib/b", "CREDENTIALS_DIRECTORY": str(credentials)}
     config = load(None, environment)
     assert config.capture.state_directory == Path("/var/lib/a")
-    assert config.file_path == Path("/var/lib/a/spans.jsonl")
-    assert config.secrets["MLFLOW_TRACKING_TOKEN"].reveal() == "t"
+    assert config.secrets == {"MLFLOW_TRACKING_TOKEN": Secret("t")}
     # a choice of the user beats them, an absent credential is no mistake
     assert load(None, {**environment, "WIRESPAN_CAPTURE_STATE_DIRECTORY": "/s"}).capture.state_directory == Path("/s")
     assert load(None, {"CREDENTIALS_DIRECTORY": str(tmp_path)}).secrets == {}
+
+
+def test_mistakes_in_the_exporters_own_variables_are_found_too() -> None:
+    text = _mistakes(None, {"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318", "WIRESPAN_LOG_LEVEL": "loud"})
+    assert text.startswith("2 mistakes in the configuration:")
+    assert "export: the OTLP endpoint is not an http(s) address" in text

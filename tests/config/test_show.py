@@ -17,11 +17,12 @@ def test_the_shown_text_loads_back_to_the_same_settings(tmp_path: Path) -> None:
     # GIVEN settings that differ from the defaults, with characters that TOML escapes
     chosen = {
         "capture.ring_bytes": "1 MiB",
+        "delivery.batch_delay_seconds": "0.5",
         "capture.rescan_seconds": "1.5",
         "capture.exclude_executables": 'C:\\x,/opt/"quoted"/*,/opt/ünï',
         "capture.exclude_uids": "0,7",
         "export.to": "file,console",
-        "export.file_path": "/tmp/x y.jsonl",
+        "export.file": "/tmp/x y.jsonl",
         "content.policy": "metadata",
         "log.level": "error",
     }

@@ -5,7 +5,6 @@ Rooms never see it: they get their own small settings, which are its sections.
 """
 
 from wirespan.config.load import DEFAULT_PATH, load
-from wirespan.config.secret import Secret
 from wirespan.config.sections import (
     AttachMode,
     CaptureConfig,
@@ -30,7 +29,6 @@ __all__ = [
     "LogConfig",
     "LogLevel",
     "MlflowConfig",
-    "Secret",
     "load",
     "render",
 ]

@@ -56,7 +56,8 @@ def _plain_type(hint: Any) -> tuple[type, bool, bool]:
 
 
 def _name(field: str) -> str:
-    return f"{field[:-3]}_seconds" if field.endswith("_ns") else field
+    stem, _, unit = field.rpartition("_")
+    return f"{stem}_seconds" if unit in ("ns", "s") else field
 
 
 def _key(section: str, field: dataclasses.Field[Any], hint: Any, defaults: Any) -> Key:

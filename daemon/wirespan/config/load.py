@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from wirespan.config.keys import PREFIX, Key, keys, sections
-from wirespan.config.secret import Secret
 from wirespan.config.sections import Config, ExportTarget
 from wirespan.config.values import from_text, from_toml
 from wirespan.errors import ConfigError
+from wirespan_exporters import Secret
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -66,9 +66,12 @@ def load(
     _fill_from_surroundings(environment, reading)
     secrets = _read_secrets(reading)
     _choose_targets(environment, secrets, reading)
-    if reading.mistakes:
+    config = _build(secrets, reading)
+    if config is not None:
+        _check_export(config, environment, reading)
+    if config is None or reading.mistakes:
         raise _error(reading.mistakes)
-    return _build(reading.values, secrets)
+    return config
 
 
 def _error(mistakes: list[str]) -> ConfigError:
@@ -77,14 +80,24 @@ def _error(mistakes: list[str]) -> ConfigError:
     return ConfigError(f"{count} in the configuration:\n{listed}", "docs/configuration.md lists every key")
 
 
-def _build(values: Mapping[str, Any], secrets: Mapping[str, Secret]) -> Config:
+def _build(secrets: Mapping[str, Secret], reading: _Reading) -> Config | None:
+    """From the values that could be read; None if a section refuses what it got."""
     built: dict[str, Any] = {}
     for section, settings in sections().items():
-        chosen = {
-            key.field: values[key.dotted] for key in keys().values() if key.section == section and key.dotted in values
-        }
-        built[section] = settings(**chosen)
-    return Config(**built, secrets=secrets)
+        mine = [key for key in keys().values() if key.section == section and key.dotted in reading.values]
+        try:
+            built[section] = settings(**{key.field: reading.values[key.dotted] for key in mine})
+        except ValueError as error:
+            reading.add(section, error)
+    return Config(**built, secrets=secrets) if len(built) == len(sections()) else None
+
+
+def _check_export(config: Config, environment: Mapping[str, str], reading: _Reading) -> None:
+    """The exporters' own variables are part of what a user may get wrong."""
+    try:
+        config.export_settings(environment)
+    except ConfigError as error:
+        reading.add("export", "; ".join(filter(None, error.args)) + (f" ({error.remedy})" if error.remedy else ""))
 
 
 # ---- the file ------------------------------------------------------------------------------------------------------
@@ -160,8 +173,15 @@ def _read_environment(environment: Mapping[str, str], reading: _Reading) -> None
             continue
         if name in variables:
             _take(name, variables[name], text, reading, text=True)
-        elif meant := _meant(name, [*variables, *OTHER_VARIABLES], cutoff=0.85):
-            reading.add(name, f"unknown variable{meant}")
+        elif meant := _meant_variable(name, [*variables, *OTHER_VARIABLES]):
+            reading.add(name, f"unknown variable; did you mean {meant}?")
+
+
+def _meant_variable(name: str, known: Iterable[str]) -> str:
+    """Compared without the prefix, which would make all of them alike."""
+    rests = {other.removeprefix(PREFIX): other for other in known}
+    close = difflib.get_close_matches(name.removeprefix(PREFIX), rests, n=1, cutoff=0.7)
+    return rests[close[0]] if close else ""
 
 
 def _read_overrides(overrides: Mapping[str, str], reading: _Reading) -> None:
@@ -172,8 +192,8 @@ def _read_overrides(overrides: Mapping[str, str], reading: _Reading) -> None:
             reading.add(dotted, f"unknown key{_meant(dotted, keys())}")
 
 
-def _meant(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
+def _meant(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
 

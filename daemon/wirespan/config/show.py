@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from wirespan.config.keys import keys, sections
-from wirespan.config.secret import MASK
 from wirespan.config.sections import Config
 from wirespan.config.values import to_toml
+
+MASK = "********"
 
 # user:password@ of a URI (RFC 3986 section 3.2.1)
 _USERINFO = re.compile(r"(?<=://)[^/?#@\"]*@")

@@ -127,8 +127,7 @@ def _size(text: str) -> int:
 
 
 def _bounded(key: Key, value: int | float) -> int | float:
-    # Rooms' own limits carry no bounds: a limit below one makes no sense for any of them.
-    least = key.bounds.get("at_least", 1 if key.name.endswith(("_bytes", "_seconds")) or "max" in key.name else 0)
+    least = key.bounds.get("at_least", _least(key))
     most = key.bounds.get("at_most")
     if value < least:
         raise ValueError(f"must be at least {_in_unit(key, least)}")
@@ -137,6 +136,15 @@ def _bounded(key: Key, value: int | float) -> int | float:
     if key.bounds.get("power_of_two") and int(value) & (int(value) - 1):
         raise ValueError("must be a power of two")
     return value
+
+
+def _least(key: Key) -> int | float:
+    """Rooms' own settings carry no bounds: no limit and no time of theirs makes sense at 0."""
+    if _is_time(key):
+        return _SECOND_NS // 1000
+    if key.kind is float:
+        return 0.001
+    return 1 if key.name.endswith("_bytes") or "max" in key.name else 0
 
 
 def _is_time(key: Key) -> bool:
@@ -148,7 +156,7 @@ def _in_unit(key: Key, value: int | float) -> str:
 
 
 def _number_words(key: Key) -> str:
-    if _is_time(key):
+    if key.name.endswith("_seconds"):
         return "a number of seconds"
     if key.name.endswith("_bytes"):
         return 'a number of bytes or a size such as "16 MiB"'
