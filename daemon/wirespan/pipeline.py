@@ -44,7 +44,7 @@ class Pipeline:
         self._streams = Streams(settings.streams, counters)
         self._http = Http(settings.http, counters)
         self._llm = Llm(settings.llm, counters)
-        self._agents = Agents()
+        self._agents = Agents(counters)
         self._spans = Spans(settings.spans, counters, self.clock)
 
     def receive(self, event: CaptureEvent) -> Iterator[ReadableSpan]:

@@ -1,0 +1,131 @@
+"""Which running processes have TLS code that can be probed, and which look like LLM clients and have none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from wirespan.locate import NotCovered, ProbePlan, explain_file, locate_file
+from wirespan.processes import (
+    FileKey,
+    HostFiles,
+    MappedFile,
+    Process,
+    looks_like_llm_client,
+    open_mapped_file,
+    read_mappings,
+    read_process,
+)
+from wirespan.processes.mappings import process_ids
+
+_EXPLAINED_FILES_MAX = 40  # reading whole executables takes 0.1 s a 100 MB
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    path: str
+    description: str
+    processes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessReport:
+    who: str
+    looks_like: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostReport:
+    files: tuple[FileReport, ...]
+    uncovered: tuple[ProcessReport, ...]
+    unreadable: int
+
+
+def examine_host() -> HostReport:
+    """Look at every process that can be read. Attaches nothing; takes a few hundred milliseconds."""
+    mappings, unreadable = _all_mappings()
+    outcomes = _locate_all(mappings)
+    covered: dict[FileKey, list[str]] = {}
+    uncovered: list[ProcessReport] = []
+    for pid, files in mappings.items():
+        plans = [file.key for file in files if isinstance(outcomes.get(file.key), ProbePlan)]
+        process = read_process(pid)
+        if process is None:
+            continue
+        for key in plans:
+            covered.setdefault(key, []).append(describe(process))
+        if not plans:
+            report = _why_uncovered(process, files, outcomes)
+            if report is not None:
+                uncovered.append(report)
+    reports = [
+        FileReport(outcome.path_seen, outcome.library or outcome.family, tuple(covered.get(key, ())))
+        for key, outcome in outcomes.items()
+        if isinstance(outcome, ProbePlan)
+    ]
+    return HostReport(tuple(reports), tuple(uncovered), unreadable)
+
+
+def describe(process: Process) -> str:
+    arguments = " ".join(process.command_args)[:100] or f"[{process.command_name}]"
+    return f"pid {process.pid} ({process.user_name or process.user_id}) {arguments}"
+
+
+def _all_mappings() -> tuple[dict[int, list[MappedFile]], int]:
+    mappings: dict[int, list[MappedFile]] = {}
+    unreadable = 0
+    for pid in process_ids():
+        try:
+            mappings[pid] = read_mappings(pid)
+        except OSError:
+            unreadable += 1
+    return mappings, unreadable
+
+
+Outcome = ProbePlan | NotCovered | None
+
+
+def _locate_all(mappings: Mapping[int, Sequence[MappedFile]]) -> dict[FileKey, Outcome]:
+    access = HostFiles()
+    outcomes: dict[FileKey, Outcome] = {}
+    for pid, files in mappings.items():
+        for file in files:
+            if file.key in outcomes:
+                continue
+            opened = open_mapped_file(file.key, access.paths_to_open(pid, file))
+            if opened is None:
+                outcomes[file.key] = None
+                continue
+            with opened:
+                try:
+                    outcomes[file.key] = locate_file(opened.path, file.path)
+                except OSError:
+                    outcomes[file.key] = None
+    return outcomes
+
+
+def _why_uncovered(
+    process: Process, files: Sequence[MappedFile], outcomes: Mapping[FileKey, Outcome]
+) -> ProcessReport | None:
+    looks_like = looks_like_llm_client(process, [file.path for file in files])
+    if looks_like is None:
+        return None
+    access = HostFiles()
+    reasons = []
+    for file in files[:_EXPLAINED_FILES_MAX]:
+        outcome = outcomes.get(file.key)
+        if isinstance(outcome, NotCovered):
+            reasons.append(f"{file.path}: {outcome.reason}")
+            continue
+        opened = open_mapped_file(file.key, access.paths_to_open(process.pid, file))
+        if opened is not None:
+            with opened:
+                marks = explain_file(opened.path, file.path)
+            if marks:
+                reasons.append(f"{file.path}: {marks}")
+    return ProcessReport(
+        describe(process),
+        looks_like,
+        "; ".join(reasons) or "no TLS library is loaded (yet), and no mark of one was found",
+    )

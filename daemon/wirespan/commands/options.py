@@ -1,0 +1,68 @@
+"""What several commands share: the options of the configuration, logging, signals that end a command."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+
+from wirespan.config import Config, load
+
+
+def add_config_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="configuration file (default: /etc/wirespan/wirespan.toml)"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="one setting; may be given again"
+    )
+
+
+def read_config(arguments: argparse.Namespace, **overrides: str) -> Config:
+    """`overrides` are keys with "__" for the dot, of lower rank than --set."""
+    chosen = {name.replace("__", "."): value for name, value in overrides.items()}
+    for item in arguments.set:
+        name, _, value = item.partition("=")
+        chosen[name] = value
+    return load(arguments.config, overrides=chosen)
+
+
+_JOURNAL_LEVELS = {logging.CRITICAL: 3, logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}
+
+
+class _Formatter(logging.Formatter):
+    """systemd's journal reads "<6>text" as a level (sd-daemon(3)); on a terminal the level is written out."""
+
+    def __init__(self, journal: bool) -> None:
+        super().__init__("%(message)s" if journal else "%(asctime)s %(levelname)s %(message)s", "%H:%M:%S")
+        self._journal = journal
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return f"<{_JOURNAL_LEVELS.get(record.levelno, 6)}>{text}" if self._journal else text
+
+
+def start_logging(level: int, *, journal: bool = False) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter(journal))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    # It logs each retried request with its address; deliveries say what matters.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+
+
+def stop_event() -> threading.Event:
+    """Set by SIGTERM, SIGINT and SIGHUP (the terminal went away)."""
+    event = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        event.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, stop)
+    return event

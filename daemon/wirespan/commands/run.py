@@ -1,0 +1,53 @@
+"""Run one command, capture what it and its children say to LLMs, and print where the traces are."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+from wirespan.commands.links import trace_links
+from wirespan.commands.options import add_config_arguments, read_config, start_logging, stop_event
+from wirespan.daemon import Daemon
+from wirespan.gated_command import GatedCommand
+
+SUMMARY = "capture one command and its children"
+
+# What the process wrote last is still in the ring, and a close is seen a moment after the exit.
+_SETTLE_S = 0.5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_config_arguments(parser)
+    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="-- CMD...")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    command = GatedCommand.from_arguments(arguments.rest or ["--"])
+    assert command is not None  # from_arguments refuses an empty command
+    config = read_config(arguments, log__level="warning")
+    start_logging(config.log.level.number)
+    seen: list[ReadableSpan] = []
+
+    def remember(spans: Sequence[ReadableSpan]) -> None:
+        seen.extend(spans)
+
+    daemon = Daemon(config, os.environ, on_spans=remember)
+    daemon.session.follow(command.pid)
+    stopping = stop_event()
+    try:
+        daemon.start()
+        command.release()
+        while not command.has_ended() and not stopping.is_set():
+            stopping.wait(0.05)
+        time.sleep(_SETTLE_S)
+    finally:
+        daemon.stop()
+    print(f"wirespan: {len(seen)} model calls captured", file=sys.stderr)
+    for link in trace_links(daemon, seen):
+        print(f"  {link}", file=sys.stderr)
+    return command.exit_code() if command.has_ended() else 130

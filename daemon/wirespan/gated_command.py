@@ -1,0 +1,64 @@
+"""A child process that exists, with a pid to follow, but runs its command only when told: nothing of it is missed.
+
+Made by fork before any thread is started.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from wirespan.errors import ConfigError
+
+_NOT_FOUND = 127
+_NOT_EXECUTABLE = 126
+
+
+class GatedCommand:
+    """`release()` lets it go; if we die before, it ends without running."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        gate, self._open_gate = os.pipe()
+        self._status: int | None = None
+        self.pid = os.fork()
+        if self.pid == 0:
+            _wait_and_run(gate, self._open_gate, list(arguments))
+        os.close(gate)
+
+    @classmethod
+    def from_arguments(cls, rest: Sequence[str]) -> GatedCommand | None:
+        """`rest` is what argparse left over: nothing, or "--" and the command."""
+        arguments = list(rest[1:] if rest and rest[0] == "--" else rest)
+        if rest and not arguments:
+            raise ConfigError("there is no command after --", "give it like `wirespan run -- python app.py`")
+        return cls(arguments) if arguments else None
+
+    def release(self) -> None:
+        os.write(self._open_gate, b"\n")
+        os.close(self._open_gate)
+
+    def has_ended(self) -> bool:
+        if self._status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self._status = os.waitstatus_to_exitcode(status)
+        return self._status is not None
+
+    def exit_code(self) -> int:
+        """As a shell gives it: 128 + N for a command ended by signal N. Waits for the end."""
+        if self._status is None:
+            self._status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self._status if self._status >= 0 else 128 - self._status
+
+
+def _wait_and_run(gate: int, open_gate: int, arguments: list[str]) -> None:
+    """Only in the child; never returns."""
+    os.close(open_gate)
+    if os.read(gate, 1) != b"\n":
+        os._exit(1)
+    try:
+        os.execvp(arguments[0], arguments)
+    except OSError as error:
+        print(f"wirespan: {arguments[0]}: {error.strerror}", file=sys.stderr, flush=True)
+        os._exit(_NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_EXECUTABLE)
