@@ -35,7 +35,7 @@ class Body:
     `content` is None if the coding is unknown or broken (`decode_error` says why); then and after `truncated` or
     `gaps`, what could be decoded stands in `content` if it is a prefix of the truth, else it is None.
     `timeline` is ((end offset in `content`, time_ns), ...), growing: when the bytes up to there had arrived.
-    `complete`: the end given by the framing (length, last chunk, close) was seen and nothing is missing.
+    `complete`: the end given by the framing (length, last chunk, close) was seen and nothing is missing from `raw`.
     `size_bytes` counts what passed on the wire, so also what `gaps` miss (where counted) and what `truncated` (memory
     limit) left out of `raw`.
     """

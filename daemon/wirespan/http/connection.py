@@ -1,0 +1,189 @@
+"""One connection: find out who asks and whether it speaks HTTP/1 at all, then let the conversation read it.
+
+Who writes the first request is the client. Invariant: an uncovered connection is announced once, and from an upgrade
+on nothing of it is looked at.
+"""
+
+from __future__ import annotations
+
+from wirespan.capture import Direction
+from wirespan.counters import Counters
+from wirespan.http.budget import Account, Budget
+from wirespan.http.conversation import Conversation
+from wirespan.http.desync import DesynchronisedError
+from wirespan.http.early import EarlyResponses
+from wirespan.http.exchange import ExchangeEnd, HttpEvent, Role, Uncovered
+from wirespan.http.head import request_likeness, response_likeness
+from wirespan.http.open_exchange import first_byte_ns
+from wirespan.http.seeker import FoundHead, HeadSeeker
+from wirespan.http.settings import HttpSettings
+from wirespan.streams import Connection, EndReason, GapReason, StreamData, StreamEnd, StreamGap
+
+_ENDS = {
+    EndReason.CLOSED: ExchangeEnd.CLOSED,
+    EndReason.SHUTDOWN: ExchangeEnd.CLOSED,
+    EndReason.PROCESS_EXITED: ExchangeEnd.PROCESS_EXITED,
+    EndReason.IDLE: ExchangeEnd.IDLE,
+    EndReason.EVICTED: ExchangeEnd.EVICTED,
+}
+
+
+class HttpConnection:
+    """`last_ns`: its last event; `shutdown_ns`: when the process said that it will write no more."""
+
+    def __init__(self, settings: HttpSettings, counters: Counters, budget: Budget) -> None:
+        self.last_ns = 0
+        self.shutdown_ns: int | None = None
+        self.account = Account(budget)
+        self._settings = settings
+        self._counters = counters
+        self._early = EarlyResponses(settings.max_early_response_bytes, self.account, counters)
+        # Until a request is found, either direction may bring it.
+        self._seekers = {
+            direction: HeadSeeker(request_likeness, settings.max_head_bytes, self.account, counters)
+            for direction in Direction
+        }
+        self._conversation: Conversation | None = None
+        self._joined = False
+        self._lost = False
+        self._announced = False
+        self._over = False  # not HTTP/1 any more, or ended
+
+    @property
+    def oldest_ns(self) -> int:
+        """When the oldest of what is held began."""
+        oldest_ns = self._conversation.oldest_ns if self._conversation is not None else None
+        return self.last_ns if oldest_ns is None else oldest_ns
+
+    def data(self, event: StreamData) -> list[HttpEvent]:
+        self.last_ns = event.time_ns
+        out: list[HttpEvent] = []
+        conversation = self._conversation
+        if self._over:
+            self._counters.add("http.uncovered_bytes", len(event.data))
+        elif conversation is None:
+            self._sniff(event, out)
+        else:
+            conversation.connection = event.connection
+            conversation.data(event, out)
+            if conversation.upgraded_to is not None:
+                self._upgrade(conversation.upgraded_to, event, out)
+        return out
+
+    def gap(self, gap: StreamGap) -> list[HttpEvent]:
+        self.last_ns = gap.time_ns
+        out: list[HttpEvent] = []
+        if self._conversation is not None:
+            self._conversation.connection = gap.connection
+            self._conversation.gap(gap, out)
+            return out
+        self._joined = self._joined or gap.reason is GapReason.JOINED
+        self._lost = self._lost or gap.reason is not GapReason.JOINED
+        self._seekers[gap.direction].lose_sync()
+        self._early.drop()
+        return out
+
+    def end(self, event: StreamEnd) -> list[HttpEvent]:
+        """Also SHUTDOWN, after which reads may follow."""
+        out: list[HttpEvent] = []
+        self.last_ns = event.time_ns
+        if event.reason is EndReason.SHUTDOWN:
+            self._shut_down(event, out)
+        else:
+            closed = event.reason is EndReason.CLOSED or self.shutdown_ns is not None
+            self._end(ExchangeEnd.CLOSED if closed else _ENDS[event.reason], event, out)
+            self._over = True
+            self.account.close()
+        return out
+
+    def give_up(self, end: ExchangeEnd, now_ns: int) -> list[HttpEvent]:
+        """Hand on what is open; the connection itself may go on."""
+        out: list[HttpEvent] = []
+        if self._conversation is not None:
+            if end is ExchangeEnd.CLOSED:
+                self._conversation.close_responses(out)
+            self._conversation.end(end, now_ns, out)
+        else:
+            self._early.drop()
+            for seeker in self._seekers.values():
+                seeker.lose_sync()
+        return out
+
+    def mute(self, request_seq: int) -> None:
+        if self._conversation is not None:
+            self._conversation.mute(request_seq)
+
+    def _sniff(self, event: StreamData, out: list[HttpEvent]) -> None:
+        if self._early.offer(event):
+            return
+        at, found = len(event.data), None
+        try:
+            at, found = self._seekers[event.direction].feed(event, 0)
+        except DesynchronisedError as error:
+            self._counters.add(f"http.desync.{error.cause}")
+        if found is None:
+            self._judge(event, out)
+            return
+        self._conversation = conversation = self._converse(found)
+        conversation.connection = event.connection
+        conversation.request_data(event, at, out, found)
+        if conversation.upgraded_to is not None:
+            self._upgrade(conversation.upgraded_to, event, out)
+
+    def _converse(self, found: FoundHead) -> Conversation:
+        first = found.first
+        role = Role.CLIENT if first.direction is Direction.WRITE else Role.SERVER
+        other = self._seekers[Direction(1 - first.direction)]
+        other.lose_sync()
+        strayed = any(seeker.stray_bytes for seeker in self._seekers.values())
+        stale = self._early.is_stale(first_byte_ns(first, written=role is Role.CLIENT), first)
+        responses = HeadSeeker(response_likeness, self._settings.max_head_bytes, self.account, self._counters)
+        responses.synced = not other.stray_bytes
+        conversation = Conversation(
+            role,
+            first.connection,
+            self._seekers[first.direction],
+            responses,
+            self._early,
+            self._settings,
+            self._counters,
+            self.account,
+        )
+        # After a loss the bytes in front of the request may be the rest of what was lost.
+        conversation.joined = self._joined or ((strayed or stale) and not self._lost)
+        return conversation
+
+    def _judge(self, event: StreamData, out: list[HttpEvent]) -> None:
+        """Not HTTP so far. A connection joined in the middle looks the same at first, but only in one direction and not
+        for long."""
+        strays = [seeker.stray_bytes for seeker in self._seekers.values()]
+        if all(strays) or max(strays) >= self._settings.unknown_after_bytes:
+            self._announce("unknown", event.connection, event.time_ns, event.request_seq, out)
+
+    def _upgrade(self, protocol: str, event: StreamData, out: list[HttpEvent]) -> None:
+        self._announce(protocol, event.connection, event.time_ns, event.request_seq, out)
+        self._over = True
+        self._conversation = None
+        self.account.close()
+
+    def _announce(
+        self, protocol: str, connection: Connection, time_ns: int, request_seq: int, out: list[HttpEvent]
+    ) -> None:
+        if self._announced or (protocol == "unknown" and self._early.seen):
+            return
+        self._announced = True
+        self._counters.add(f"http.uncovered.{protocol.partition(':')[0]}")
+        out.append(Uncovered(connection, protocol, time_ns, request_seq))
+
+    def _shut_down(self, event: StreamEnd, out: list[HttpEvent]) -> None:
+        if self.shutdown_ns is None:
+            self.shutdown_ns = event.time_ns
+        if self._conversation is not None and self._conversation.role is Role.SERVER:
+            self._conversation.close_responses(out)
+
+    def _end(self, end: ExchangeEnd, event: StreamEnd, out: list[HttpEvent]) -> None:
+        if self._conversation is not None:
+            self._conversation.connection = event.connection
+        elif not self._over and any(seeker.stray_bytes for seeker in self._seekers.values()):
+            self._announce("unknown", event.connection, event.time_ns, 0, out)
+        out += self.give_up(end, event.time_ns)
