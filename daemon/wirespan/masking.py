@@ -1,6 +1,6 @@
 """Credentials in raw capture events, masked in place before they are written down.
 
-Invariant: the length of every event stays, so a masked recording replays like the original.
+Invariant: the length of all data stays, so a masked recording replays like the original.
 """
 
 from __future__ import annotations
@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from wirespan.capture import CaptureEvent, ConnectionClosed, ConnectionId, Direction, TlsData
+from wirespan.capture import CaptureEvent, ConnectionClosed, ConnectionId, Direction, ProcessStarted, TlsData
 from wirespan.http.credentials import mask_credentials_in_place
+from wirespan.spans.redaction import redact_arguments
 
 # The http room reads heads up to this size.
 _HEAD_BYTES_MAX = 256 << 10
@@ -25,11 +26,14 @@ class EventMask:
         self._open_heads: dict[tuple[ConnectionId, Direction], bytes] = {}
 
     def apply(self, event: CaptureEvent) -> CaptureEvent:
-        """The event, with credential values in HTTP/1 heads replaced by "*"."""
+        """The event, with credential values in HTTP/1 heads and command lines replaced."""
         if isinstance(event, ConnectionClosed):
             for direction in Direction:
                 self._open_heads.pop((event.connection, direction), None)
             return event
+        if isinstance(event, ProcessStarted):
+            arguments = redact_arguments(event.process.command_args)
+            return replace(event, process=replace(event.process, command_args=arguments))
         if not isinstance(event, TlsData):
             return event
         key = (event.connection, event.direction)

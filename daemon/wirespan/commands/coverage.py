@@ -17,6 +17,7 @@ from wirespan.processes import (
     read_process,
 )
 from wirespan.processes.mappings import process_ids
+from wirespan.spans.redaction import redact_arguments
 
 _EXPLAINED_FILES_MAX = 40  # reading whole executables takes 0.1 s a 100 MB
 
@@ -68,7 +69,7 @@ def examine_host() -> HostReport:
 
 
 def describe(process: Process) -> str:
-    arguments = " ".join(process.command_args)[:100] or f"[{process.command_name}]"
+    arguments = " ".join(redact_arguments(process.command_args))[:100] or f"[{process.command_name}]"
     return f"pid {process.pid} ({process.user_name or process.user_id}) {arguments}"
 
 

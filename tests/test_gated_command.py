@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from wirespan.errors import ConfigError
+from wirespan.gated_command import GatedCommand
+
+
+def wait(command: GatedCommand) -> int:
+    deadline = time.monotonic() + 20
+    while not command.has_ended():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return command.exit_code()
+
+
+def test_it_runs_only_when_released(tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    command = GatedCommand(["/bin/sh", "-c", f"echo $$ > {mark}"])
+    time.sleep(0.1)
+    assert not mark.exists()
+    command.release()
+    assert wait(command) == 0
+    assert int(mark.read_text()) == command.pid
+
+
+@pytest.mark.parametrize(("script", "code"), [("exit 7", 7), ("kill -9 $$", 137)])
+def test_its_exit_code_is_the_shell_s(script: str, code: int) -> None:
+    command = GatedCommand(["/bin/sh", "-c", script])
+    command.release()
+    assert wait(command) == code
+
+
+def test_a_command_that_is_not_there() -> None:
+    command = GatedCommand(["/nonexistent/program"])
+    command.release()
+    assert wait(command) == 127
+
+
+def test_it_ends_without_running_when_we_die() -> None:
+    program = (
+        "import os, sys; from wirespan.gated_command import GatedCommand;"
+        "c = GatedCommand(['/bin/sh', '-c', 'echo ran']); print(c.pid, flush=True); os._exit(0)"
+    )
+    path = os.pathsep.join(sys.path)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+        timeout=20,
+    )
+    pid = int(done.stdout.split()[0])
+    assert "ran" not in done.stdout
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{pid}").exists():
+        assert time.monotonic() < deadline, "the child outlived its owner"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("rest", [["--"], []])
+def test_no_command(rest: list[str]) -> None:
+    if not rest:
+        assert GatedCommand.from_arguments(rest) is None
+        return
+    with pytest.raises(ConfigError, match="no command"):
+        GatedCommand.from_arguments(rest)
