@@ -22,12 +22,16 @@ from wirespan.llm.inference import (
     ToolCallResponse,
     ToolDefinition,
 )
+from wirespan.llm.room import Llm
+from wirespan.llm.settings import LlmSettings
 
 __all__ = [
     "Generic",
     "Inference",
     "InferenceError",
     "Json",
+    "Llm",
+    "LlmSettings",
     "Media",
     "Message",
     "Outcome",

@@ -1,0 +1,76 @@
+"""The llm room: HTTP events in, inferences and verdicts out. Holds no state: every event is decided by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from wirespan.capture import Verdict, VerdictKind
+from wirespan.counters import Counters
+from wirespan.http import HttpEvent, HttpExchange, RequestHead, RequestReceived, Role, Uncovered
+from wirespan.llm.detection import Refused, detect, judge_head
+from wirespan.llm.inference import Inference
+from wirespan.llm.reading import read_exchange
+from wirespan.llm.settings import LlmSettings
+
+
+class Llm:
+    """Counts what it does not hand on: "llm.not_inference.<reason>", "llm.uncovered.<format>", "llm.server_role"."""
+
+    def __init__(self, settings: LlmSettings, counters: Counters) -> None:
+        self._settings = settings
+        self._counters = counters
+
+    def receive(self, event: HttpEvent) -> Iterable[Inference | Verdict]:
+        """A verdict as early as it is sure, the inference when the exchange is over. Never raises on traffic."""
+        if isinstance(event, HttpExchange):
+            return self._exchange(event)
+        if isinstance(event, RequestHead):
+            return self._head(event)
+        if isinstance(event, RequestReceived):
+            return self._request(event)
+        return self._uncovered(event)
+
+    def expire(self, now_ns: int) -> Iterable[Inference | Verdict]:
+        """Nothing waits here: time-outs are the http room's."""
+        return ()
+
+    def _head(self, head: RequestHead) -> Iterable[Verdict]:
+        if self._is_ignored(head.role):
+            return (Verdict(head.connection.id, head.request_seq, VerdictKind.MUTED),)
+        kind, row = judge_head(head.method, head.target, head.authority, head.headers, self._settings)
+        if row is not None and head.method != "POST" and kind is None:
+            self._counters.add(f"llm.uncovered.{row.name}")  # a WebSocket on a model's path: no exchange will follow
+        return (Verdict(head.connection.id, head.request_seq, kind),) if kind is not None else ()
+
+    def _request(self, event: RequestReceived) -> Iterable[Verdict]:
+        request = event.request
+        if self._is_ignored(event.role):
+            return ()
+        kind, _row = judge_head(request.method, request.target, event.authority, request.headers, self._settings)
+        if kind is not None or request.method != "POST":
+            return ()  # was said with the head
+        found = detect(request, event.authority, self._settings)
+        is_foreign = isinstance(found, Refused) and not found.count.startswith("uncovered.")
+        kind = VerdictKind.MUTED if is_foreign else VerdictKind.WANTED
+        return (Verdict(event.connection.id, event.request_seq, kind),)
+
+    def _exchange(self, exchange: HttpExchange) -> Iterable[Inference]:
+        if self._is_ignored(exchange.role):
+            self._counters.add("llm.server_role")
+            return ()
+        found = detect(exchange.request, exchange.authority, self._settings)
+        if not isinstance(found, Refused):
+            inference = read_exchange(exchange, found)
+            if isinstance(inference, Inference):
+                self._counters.add(f"llm.inferences.{inference.outcome.value}")
+                return (inference,)
+            found = inference
+        self._counters.add(f"llm.{found.count}")
+        return ()
+
+    def _uncovered(self, event: Uncovered) -> Iterable[Verdict]:
+        """Counted by the http room. As long as it can't be read, copying it out of the kernel is waste."""
+        return (Verdict(event.connection.id, event.request_seq, VerdictKind.MUTED),)
+
+    def _is_ignored(self, role: Role) -> bool:
+        return role is Role.SERVER and not self._settings.capture_server_role
