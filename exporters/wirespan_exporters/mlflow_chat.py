@@ -23,7 +23,7 @@ _ROLES: Final = {"developer": "system", "function": "tool", "model": "assistant"
 _SHOWN_ROLES: Final = frozenset({"user", "assistant", "system", "tool"})
 _TEXT_TYPES: Final = frozenset({"text", "input_text", "output_text"})
 _CALL_TYPES: Final = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
-_THINKING_MEMBERS: Final = frozenset({"type", "thinking"})
+_THOUGHT_TYPES: Final = frozenset({"thinking", "redacted_thinking"})
 _REASONING_NAMES: Final = ("reasoning_content", "reasoning_text")
 _IMAGE_DETAILS: Final = frozenset({"auto", "low", "high"})
 
@@ -177,7 +177,7 @@ class _Split:
         elif isinstance(kind, str) and kind.endswith("tool_result"):
             self._flush()
             self.made.append(_tool_result(block))
-        elif kind == "thinking" and isinstance(block.get("thinking"), str):
+        elif kind in _THOUGHT_TYPES:
             if self.shown or self.calls:
                 self._flush()
             self.thoughts.append(block)
@@ -193,13 +193,17 @@ class _Split:
         if self.calls:
             made["tool_calls"] = [*made.get("tool_calls", ()), *self.calls]
         if self.thoughts:
-            made["reasoning"] = "\n\n".join(thought["thinking"] for thought in self.thoughts)
+            made["reasoning"] = "\n\n".join(_thought(block) for block in self.thoughts)
             made["wire_thinking"] = [
-                {name: value for name, value in thought.items() if name not in _THINKING_MEMBERS}
-                for thought in self.thoughts
+                {name: value for name, value in block.items() if name != "thinking"} for block in self.thoughts
             ]
         self.made.append(made)
         self.shown, self.calls, self.thoughts = [], [], []
+
+
+def _thought(block: Mapping[str, Json]) -> str:
+    thinking = block.get("thinking")
+    return thinking if isinstance(thinking, str) else _label(block)
 
 
 def _anthropic_call(block: dict[str, Json]) -> dict[str, Json]:

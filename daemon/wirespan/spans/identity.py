@@ -52,7 +52,7 @@ class Resources:
 
 def _attributes(process: Process, settings: SpanSettings) -> dict[str, AttributeValue]:
     # A prompt may be an argument (`claude -p "…"`), so without content only the program's name is left.
-    arguments = process.command_args if settings.content is ContentPolicy.FULL else process.command_args[:1]
+    max_arguments = _MAX_ARGUMENTS if settings.content is ContentPolicy.FULL else 1
     found: dict[str, AttributeValue | None] = {
         names.SERVICE_NAME: service_name(process),
         names.HOST_NAME: settings.host_name or None,
@@ -60,7 +60,7 @@ def _attributes(process: Process, settings: SpanSettings) -> dict[str, Attribute
         names.PROCESS_PARENT_PID: process.parent_pid or None,
         names.PROCESS_EXECUTABLE_NAME: PurePosixPath(process.executable).name or process.command_name or None,
         names.PROCESS_EXECUTABLE_PATH: process.executable or None,
-        names.PROCESS_COMMAND_ARGS: _bounded_arguments(arguments) or None,
+        names.PROCESS_COMMAND_ARGS: _bounded_arguments(process.command_args, max_arguments) or None,
         names.PROCESS_OWNER: process.user_name or None,
         names.PROCESS_USER_ID: process.user_id,
         names.PROCESS_WORKING_DIRECTORY: process.working_directory or None,
@@ -70,11 +70,11 @@ def _attributes(process: Process, settings: SpanSettings) -> dict[str, Attribute
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _bounded_arguments(arguments: tuple[str, ...]) -> tuple[str, ...]:
+def _bounded_arguments(arguments: tuple[str, ...], max_arguments: int) -> tuple[str, ...]:
     bounded: list[str] = []
     room = _MAX_ARGUMENTS_CHARS
     # Cut first: a secret that the cut runs through still begins like one.
-    for argument in redact_arguments(argument[:_MAX_ARGUMENT_CHARS] for argument in islice(arguments, _MAX_ARGUMENTS)):
+    for argument in redact_arguments(argument[:_MAX_ARGUMENT_CHARS] for argument in islice(arguments, max_arguments)):
         if len(argument) > room:
             break
         bounded.append(argument)
