@@ -25,17 +25,15 @@ def _headers(headers: Headers) -> list[list[str]]:
 
 def body_to_json(body: Body | None, prefix: str) -> dict[str, object]:
     """`<prefix>_body_b64`: both codings undone (null if that failed); `<prefix>_body_raw_b64`: content coding left."""
-    if body is None:
-        return {f"{prefix}_body_b64": None, f"{prefix}_body_raw_b64": None}
     return {
-        f"{prefix}_body_b64": _base64(body.content),
-        f"{prefix}_body_raw_b64": _base64(body.raw),
-        f"{prefix}_content_encoding": body.content_encoding,
-        f"{prefix}_size_bytes": body.size_bytes,
-        f"{prefix}_complete": body.complete,
-        f"{prefix}_truncated": body.truncated,
-        f"{prefix}_gaps": [[gap.offset, gap.missing_bytes] for gap in body.gaps],
-        f"{prefix}_decode_error": body.decode_error,
+        f"{prefix}_body_b64": _base64(body.content) if body else None,
+        f"{prefix}_body_raw_b64": _base64(body.raw) if body else None,
+        f"{prefix}_content_encoding": body.content_encoding if body else "",
+        f"{prefix}_size_bytes": body.size_bytes if body else 0,
+        f"{prefix}_complete": body.complete if body else False,
+        f"{prefix}_truncated": body.truncated if body else False,
+        f"{prefix}_gaps": [[gap.offset, gap.missing_bytes] for gap in body.gaps] if body else [],
+        f"{prefix}_decode_error": body.decode_error if body else None,
     }
 
 
