@@ -186,11 +186,13 @@ def _notes(data: bytes, alignment: int) -> Iterator[tuple[int, bytes, bytes]]:
     while position + _NOTE_HEADER.size <= len(data):
         name_bytes, description_bytes, kind = _NOTE_HEADER.unpack_from(data, position)
         name_at = position + _NOTE_HEADER.size
-        description_at = name_at + _round_up(name_bytes, alignment)
-        if description_at + description_bytes > len(data):
+        # Rounded from the note's own beginning: with 8 the header of 12 bytes and "GNU\0" make 16, not 20.
+        description_at = position + _round_up(_NOTE_HEADER.size + name_bytes, alignment)
+        end = description_at + description_bytes
+        if end > len(data):
             return
-        yield kind, data[name_at : name_at + name_bytes], data[description_at : description_at + description_bytes]
-        position = description_at + _round_up(description_bytes, alignment)
+        yield kind, data[name_at : name_at + name_bytes], data[description_at:end]
+        position += _round_up(end - position, alignment)
 
 
 def _round_up(value: int, alignment: int) -> int:
