@@ -19,6 +19,7 @@ from wirespan.capture import (
     TlsData,
 )
 from wirespan.counters import Counters
+from wirespan.http import Http, HttpEvent, HttpExchange, HttpSettings
 from wirespan.streams import StreamEvent, Streams, StreamSettings
 
 RECORD_BYTES = 16 * 1024
@@ -96,3 +97,18 @@ def through_streams(events: Iterable[CaptureEvent], counters: Counters | None = 
     """What the real streams room makes of them."""
     streams = Streams(StreamSettings(), counters or Counters())
     return [stream_event for event in events for stream_event in streams.receive(event)]
+
+
+def through_http(
+    events: Iterable[CaptureEvent], counters: Counters | None = None, settings: HttpSettings | None = None
+) -> list[HttpEvent]:
+    """What the real streams and http rooms make of them."""
+    counters = counters or Counters()
+    http = Http(settings or HttpSettings(), counters)
+    return [said for event in through_streams(events, counters) for said in http.receive(event)]
+
+
+def exchanges_of(
+    events: Iterable[CaptureEvent], counters: Counters | None = None, settings: HttpSettings | None = None
+) -> list[HttpExchange]:
+    return [said for said in through_http(events, counters, settings) if isinstance(said, HttpExchange)]

@@ -40,8 +40,10 @@ _SECRET_PARAMETER_ENDING = re.compile(
 _SECRET_PARAMETERS = frozenset(b"code code_verifier ticket session awsaccesskeyid googleaccessid".split())
 _HARMLESS_PARAMETERS = frozenset(b"cache_key cache-key idempotency_key idempotency-key partition_key".split())
 
-# name=value behind ? & ; or #, up to the next & or # or to what can't stand in an address (RFC 3986 appendix A).
-_PARAMETER = re.compile(rb"(?<=[?&;#])([^?&;#=\s]{1,256})=([^&#\s\"<>]+)")
+# name=value behind ? & ; or #. A value goes up to the next & or #, or to what can't stand in an address (RFC 3986
+# appendix A); not to the next ; because a secret may hold one.
+_PARAMETER_NAME = re.compile(rb"(?<=[?&;#])([^?&;#=\s]{1,256})=")
+_PARAMETER_VALUE = re.compile(rb"[^&#\s\"<>]*")
 # RFC 3986 section 3.2.1: userinfo stands between // and the last @ of the authority.
 _USERINFO = re.compile(rb"(?<=//)[^/?#\s\"<>@]*(?:@[^/?#\s\"<>@]*)*(?=@)")
 _SCHEME = re.compile(rb"(?:bearer|basic|digest|negotiate|token|aws4-hmac-sha256)[ \t]+", re.IGNORECASE)
@@ -114,13 +116,25 @@ def _is_secret_parameter(name: bytes) -> bool:
 
 def _secret_spans(address: bytes) -> Iterator[tuple[int, int]]:
     """(start, end) of what has to go, growing, none empty."""
-    spans = [match.span() for match in _USERINFO.finditer(address)]
-    spans += [match.span(2) for match in _PARAMETER.finditer(address) if _is_secret_parameter(match[1])]
     at = 0
-    for start, end in sorted(spans):
-        if start >= at and end > start:
+    for start, end in sorted((*_userinfo_spans(address), *_parameter_spans(address))):
+        if start >= at:
             yield start, end
             at = end
+
+
+def _userinfo_spans(address: bytes) -> Iterator[tuple[int, int]]:
+    return (match.span() for match in _USERINFO.finditer(address) if match[0])
+
+
+def _parameter_spans(address: bytes) -> Iterator[tuple[int, int]]:
+    at = 0
+    for name in _PARAMETER_NAME.finditer(address):
+        if name.start() >= at and _is_secret_parameter(name[1]):
+            value = _PARAMETER_VALUE.match(address, name.end())
+            if value is not None and value[0]:
+                yield value.span()
+                at = value.end()
 
 
 def _head_secret_spans(head: bytes) -> Iterator[tuple[int, int]]:

@@ -162,7 +162,7 @@ class ChunkReader:
             raise DesynchronisedError("chunk_line_too_large")
         if not end:
             return len(data)
-        match = _CHUNK_LINE.fullmatch(self._line)
+        match = _CHUNK_LINE.fullmatch(bytes(self._line))
         if match is None:
             raise DesynchronisedError("bad_chunk_line")
         self._line.clear()
