@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from wirespan.capture import syscalls
@@ -30,6 +31,7 @@ ROLES = {
     "SSL_set_bio": "rebind",
     "SSL_ctrl": "ctrl",
 }
+_CLOSERS = 16
 _BOOKKEEPING = frozenset({"free", "shutdown", "rebind", "ctrl"})
 
 
@@ -59,7 +61,7 @@ class Attachment:
     failed: tuple[str, ...]
 
     def close(self) -> None:
-        _close_all(self.descriptors)
+        close_all(self.descriptors)
 
 
 def _by_hook(sites: Iterable[ProbeSite], mode: str) -> dict[_Hook, list[int]]:
@@ -84,14 +86,15 @@ def _attach_perf(program_fd: int, path: bytes, offsets: list[int], hook: _Hook) 
         for offset in offsets:
             descriptors.append(syscalls.open_perf_uprobe(program_fd, path, offset, on_return=hook.on_return))
     except OSError:
-        _close_all(descriptors)
+        close_all(descriptors)
         raise
     return descriptors
 
 
-def _close_all(descriptors: Iterable[int]) -> None:
-    for descriptor in descriptors:
-        os.close(descriptor)
+def close_all(descriptors: Iterable[int]) -> None:
+    """Side by side: closing waits for RCU grace periods (~45 ms a link, ~110 ms a perf uprobe), which they share."""
+    with ThreadPoolExecutor(max_workers=_CLOSERS) as closers:
+        list(closers.map(os.close, descriptors))
 
 
 def attach(kernel: KernelSide, plan: ProbePlan, path: str | os.PathLike[str]) -> Attachment:
@@ -107,7 +110,7 @@ def attach(kernel: KernelSide, plan: ProbePlan, path: str | os.PathLike[str]) ->
             if hook.program.startswith("on_"):
                 failed.append(f"{hook.program}: {error.strerror}")
                 continue
-            _close_all(descriptors)
+            close_all(descriptors)
             raise CaptureError(
                 f"the kernel refused a probe on {plan.path_seen}: {error.strerror}", _remedy(kernel.attach_mode, error)
             ) from error

@@ -10,7 +10,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from wirespan.capture.attach import Attachment, attach
+from wirespan.capture.attach import Attachment, attach, close_all
 from wirespan.capture.kernel import KernelSide
 from wirespan.capture.locate_worker import Located
 from wirespan.counters import Counters
@@ -79,10 +79,11 @@ class ProbeTable:
         return Located(file.key, LocateOutcome.NOT_COVERED, reason.reason)
 
     def give_up(self, file: FileUnmapped) -> None:
+        """In a thread of its own: each link takes the kernel ~45 ms to close, and the next file must not wait."""
         with self._lock:
             probed = self._probed.pop(file.key, None)
         if probed is not None:
-            probed.attachment.close()
+            threading.Thread(target=probed.attachment.close, name="wirespan-detach", daemon=True).start()
             self._counters.add("capture.files_detached")
             log.info("detached from %s: no process maps it", file.path_seen)
 
@@ -93,5 +94,4 @@ class ProbeTable:
     def close(self) -> None:
         with self._lock:
             probed, self._probed = list(self._probed.values()), {}
-        for file in probed:
-            file.attachment.close()
+        close_all(descriptor for file in probed for descriptor in file.attachment.descriptors)

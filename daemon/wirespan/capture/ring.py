@@ -16,6 +16,8 @@ _DISCARDED = 1 << 30
 _HEADER_BYTES = 8
 # Give room back to the producers while a long backlog is being read.
 _RELEASE_BYTES = 1 << 20
+# A few milliseconds of decoding.
+_BATCH_BYTES = 2 << 20
 
 
 class Ring:
@@ -36,12 +38,14 @@ class Ring:
     def backlog_bytes(self) -> int:
         return int(self._producer[0]) - int(self._consumer[0])
 
-    def records(self) -> Iterator[memoryview]:
-        """Each finished record in order. A view is valid until the next one is asked for: copy what is kept."""
+    def records(self, max_bytes: int = _BATCH_BYTES) -> Iterator[memoryview]:
+        """Finished records in order, about `max_bytes` of what is there now: while traffic keeps flowing the caller
+        must get to its other work too. A view is valid until the next one is asked for: copy what is kept."""
         position = released = int(self._consumer[0])
+        end = min(int(self._producer[0]), position + max_bytes)
         mask, lengths, data = self._mask, self._lengths, self._data
         try:
-            while position < self._producer[0]:
+            while position < end:
                 start = position & mask
                 length = lengths[start >> 2]
                 if length & _BUSY:
