@@ -16,7 +16,7 @@ from wirespan.errors import WirespanError
 def test_what_the_client_sends(mock: ThreadedMock, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     certificate = tmp_path / "ca.pem"
     certificate.write_bytes(mock.authority.certificate_pem)
-    assert client.main(["--base", mock.tls, "--ca", str(certificate)]) == 0
+    assert client.main(["--base", mock.tls, "--ca", str(certificate), "--json"]) == 0
     reports = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [report["what"] for report in reports] == [
         "the model calls a tool",

@@ -81,6 +81,11 @@ def _assert_response(entry: TruthEntry, exchange: Exchange, where: str) -> None:
         assert entry.response_raw.startswith(raw), where
         assert not exchange["response_complete"], where
         return
+    if entry.status != 200 and not exchange["response_complete"]:
+        # The Node SDKs cancel the body of an answer that they will retry.
+        assert entry.response_body.startswith(content), where
+        assert exchange["end"] == "closed", where
+        return
     assert content == entry.response_body, where
     if exchange["response_complete"]:
         assert raw == entry.response_raw, where

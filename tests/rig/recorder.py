@@ -32,7 +32,8 @@ class Recorder:
         self.path = path
         self.process: subprocess.Popen[str] | None = None
         self._log: list[str] = []
-        self._ready = threading.Event()
+        self._is_ready = False
+        self._started_or_ended = threading.Event()
         self._reader: threading.Thread | None = None
 
     def __enter__(self) -> Recorder:
@@ -53,7 +54,8 @@ class Recorder:
         )
         self._reader = threading.Thread(target=self._read_log)
         self._reader.start()
-        if not self._ready.wait(_READY_TIMEOUT_S) or self.process.poll() is not None:
+        self._started_or_ended.wait(_READY_TIMEOUT_S)
+        if not self._is_ready:
             self.kill()
             raise AssertionError(f"wirespan record did not get ready:\n{self.log}")
 
@@ -92,8 +94,9 @@ class Recorder:
         for line in process.stderr:
             self._log.append(line)
             if line.removeprefix("wirespan: ").startswith("ready"):
-                self._ready.set()
-        self._ready.set()  # it ended: whoever waits must learn of it
+                self._is_ready = True
+                self._started_or_ended.set()
+        self._started_or_ended.set()
 
 
 def record_command(path: Path, command: Sequence[str], environment: Mapping[str, str]) -> tuple[str, str]:

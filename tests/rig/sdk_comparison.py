@@ -17,16 +17,13 @@ def assert_same_as_sdk(calls: Sequence[Json], inferences: Sequence[Json]) -> int
     assert len(calls) == len(inferences), f"{len(calls)} calls, {len(inferences)} inferences"
     compared = 0
     for call in calls:
-        mine = [item for item in inferences if _case_of(item) == call["case"]]
         if "id" in call:
-            (inference,) = [item for item in mine if item["response_id"] == call["id"]]
-            if "choices" in call:
-                _assert_answer(call, inference)
-                compared += 1
-            else:
-                assert _text(inference["output_messages"][0], "Text") == call["text"], call["case"]
-                compared += 1
+            found = [item for item in inferences if item["response_id"] == call["id"]]
+            assert len(found) == 1, f"{call['case']}: {len(found)} inferences with the id {call['id']}"
+            _assert_same(call, found[0])
+            compared += 1
         else:
+            mine = [item for item in inferences if _case_of(item) == call["case"]]
             assert any(_is_fault(call, item) for item in mine), f"{call} is none of {[_outcome(item) for item in mine]}"
     return compared
 
@@ -35,6 +32,13 @@ def _case_of(inference: Json) -> str:
     """The programs put their case in front of the first user message."""
     users = [message for message in inference["input_messages"] if message["role"] == "user"]
     return str(_text(users[0], "Text")).partition(":")[0]
+
+
+def _assert_same(call: Json, inference: Json) -> None:
+    if "choices" in call:
+        _assert_answer(call, inference)
+    else:  # a program without an SDK knows no more than the text
+        assert _text(inference["output_messages"][0], "Text") == call["text"], call["case"]
 
 
 def _assert_answer(call: Json, inference: Json) -> None:
@@ -79,7 +83,7 @@ def _is_fault(call: Json, inference: Json) -> bool:
 
 
 def _outcome(inference: Json) -> Json:
-    return {key: inference[key] for key in ("status", "outcome", "error")}
+    return {key: inference[key] for key in ("response_id", "status", "outcome", "error")}
 
 
 def _text(message: Json, part: str) -> str:

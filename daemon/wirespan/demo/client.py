@@ -1,7 +1,7 @@
 """The client that `wirespan demo` runs as a process of its own: `python -m wirespan.demo.client`.
 
-Standard library only, and shaped like the vendors' SDKs: what they send is what a first look should show. It prints one
-JSON line a call and ends with exit code 1 if an answer is not as it must be.
+Standard library only, and shaped like the vendors' SDKs: what they send is what a first look should show. It prints a
+line a call (with `--json` for programs) and ends with exit code 1 if an answer is not as it must be.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import ssl
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from wirespan.demo.answer import Json
@@ -29,7 +29,8 @@ _RETRIES = 2
 class Vendor:
     """One keep-alive connection to one vendor's API at `base`, an https URL."""
 
-    def __init__(self, base: str, trust: ssl.SSLContext, headers: dict[str, str]) -> None:
+    def __init__(self, base: str, trust: ssl.SSLContext, headers: dict[str, str], report: Report) -> None:
+        self.report = report
         parts = urlsplit(base)
         self._prefix = parts.path
         self._headers = {"content-type": "application/json", "user-agent": "wirespan-demo", **headers}
@@ -45,7 +46,7 @@ class Vendor:
             if response.status == 200:
                 return response
             response.read()
-            _report(f"{response.status} {response.reason}", model=body["model"])
+            self.report(f"{response.status} {response.reason}", model=body["model"])
             time.sleep(float(response.headers.get("retry-after", "0")))
         raise RuntimeError(f"{path} answered {response.status} {_RETRIES + 1} times")
 
@@ -53,8 +54,16 @@ class Vendor:
         self._connection.close()
 
 
-def _report(what: str, **details: Json) -> None:
+Report = Callable[..., None]
+
+
+def _report_json(what: str, **details: Json) -> None:
     print(json.dumps({"what": what, **details}, ensure_ascii=False), flush=True)
+
+
+def _report_text(what: str, **details: Json) -> None:
+    said = "  ".join(f"{name}: {value}" for name, value in details.items())
+    print(f"  client: {what}  {said}", flush=True)
 
 
 def _tool_loop(openai: Vendor) -> None:
@@ -64,13 +73,12 @@ def _tool_loop(openai: Vendor) -> None:
     body = {"model": "gpt-demo", "messages": messages, "tools": [{"type": "function", "function": function}]}
     said = json.load(openai.post("/v1/chat/completions", body))["choices"][0]["message"]
     (call,) = said["tool_calls"]
-    _report("the model calls a tool", tool=call["function"]["name"], arguments=call["function"]["arguments"])
+    openai.report("the model calls a tool", tool=call["function"]["name"], arguments=call["function"]["arguments"])
     result = {"sky": "clear", "temperature_c": 21, "rain_probability": 0.02}
     messages += [said, {"role": "tool", "tool_call_id": call["id"], "content": json.dumps(result)}]
     answer = json.load(openai.post("/v1/chat/completions", body))
-    _report(
-        "the model answers", text=answer["choices"][0]["message"]["content"], tokens=answer["usage"]["total_tokens"]
-    )
+    text, tokens = answer["choices"][0]["message"]["content"], answer["usage"]["total_tokens"]
+    openai.report("the model answers", text=text, tokens=tokens)
 
 
 def _thinking_stream(anthropic: Vendor) -> None:
@@ -90,7 +98,7 @@ def _thinking_stream(anthropic: Vendor) -> None:
             texts[kind] += delta.get(kind, "")
     if not all(texts.values()):
         raise RuntimeError(f"a stream without thinking or text: {texts}")
-    _report("a streamed answer", **texts)
+    anthropic.report("a streamed answer", **texts)
 
 
 def _events(response: http.client.HTTPResponse) -> Iterator[Json]:
@@ -102,17 +110,20 @@ def _events(response: http.client.HTTPResponse) -> Iterator[Json]:
 def _rate_limited(openai: Vendor) -> None:
     body = {"model": "mock/rate-limited-once", "messages": [{"role": "user", "content": "Say hello."}]}
     answer = json.load(openai.post("/v1/chat/completions", body))
-    _report("answered after a retry", text=answer["choices"][0]["message"]["content"])
+    openai.report("answered after a retry", text=answer["choices"][0]["message"]["content"])
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m wirespan.demo.client", description=__doc__)
     parser.add_argument("--base", required=True, help="https address of the mock")
     parser.add_argument("--ca", required=True, help="file with the certificate to trust")
+    parser.add_argument("--json", action="store_true", help="print JSON lines")
     options = parser.parse_args(arguments)
+    report = _report_json if options.json else _report_text
     trust = ssl.create_default_context(cafile=options.ca)
-    openai = Vendor(options.base, trust, {"authorization": "Bearer sk-demo-not-a-key"})
-    anthropic = Vendor(options.base, trust, {"x-api-key": "demo-not-a-key", "anthropic-version": "2023-06-01"})
+    openai = Vendor(options.base, trust, {"authorization": "Bearer sk-demo-not-a-key"}, report)
+    anthropic_headers = {"x-api-key": "demo-not-a-key", "anthropic-version": "2023-06-01"}
+    anthropic = Vendor(options.base, trust, anthropic_headers, report)
     try:
         _tool_loop(openai)
         _thinking_stream(anthropic)

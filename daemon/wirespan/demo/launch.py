@@ -63,7 +63,11 @@ def demo_client_command(mock: DemoMock) -> list[str]:
 def run_demo_client(mock: DemoMock) -> DemoRun:
     """Run the client to its end. Raises WirespanError if it failed: capture must never change what a program gets."""
     with subprocess.Popen(
-        demo_client_command(mock), stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+        [*demo_client_command(mock), "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
     ) as process:
         try:
             output, errors = process.communicate(timeout=_CLIENT_TIMEOUT_S)
