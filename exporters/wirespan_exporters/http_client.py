@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import urllib3
-from urllib3.exceptions import HTTPError, InsecureRequestWarning
+from urllib3.exceptions import HTTPError, InsecureRequestWarning, ProtocolError
 
 from wirespan_exporters.secret import Secret
 from wirespan_exporters.settings import TlsSettings
 
 _MAX_ANSWER_BYTES = 256 * 1024  # an OTLP answer is a few bytes, MLflow's JSON for an experiment a few hundred
 _CONNECT_TIMEOUT_S = 10.0
+_HTTP_1_1 = 11
 
 
 def basic_login(user: str, password: Secret) -> dict[str, str]:
@@ -90,6 +91,10 @@ class HttpClient:
 
 def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
     """The body up to the bound, within the time: a socket time-out alone lets a server drip for ever."""
+    framed = "content-length" in response.headers or "transfer-encoding" in response.headers
+    if response.version == _HTTP_1_1 and not framed and response.status not in (204, 304):
+        # http.client takes a head that was cut in the middle of a field for a whole one.
+        raise ProtocolError("the answer's head is not whole, or says not where the answer ends")
     received = bytearray()
     while len(received) < _MAX_ANSWER_BYTES:
         if time.monotonic() > deadline:
