@@ -30,7 +30,7 @@ def summary(daemon: Daemon) -> str:
     delivered = sum(delivery.stats().delivered for delivery in daemon.deliveries)
     return (
         f"{len(covered)} TLS libraries probed, {len(processes)} processes use them; "
-        f"{counts['llm.inferences']} model calls seen, {delivered} spans delivered"
+        f"{counts['spans.made']} model calls seen, {delivered} spans delivered"
     )
 
 

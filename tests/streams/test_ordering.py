@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wirespan.capture import ConnectionId, Direction, TlsData, Verdict, VerdictKind
+from wirespan.capture import (
+    CloseReason,
+    ConnectionClosed,
+    ConnectionId,
+    Direction,
+    TlsData,
+    Verdict,
+    VerdictKind,
+)
 from wirespan.counters import Counters
 from wirespan.processes import Process, ProcessKey
 from wirespan.streams import Connection, GapReason, StreamData, StreamEvent, StreamGap
@@ -230,3 +238,20 @@ def test_every_byte_is_data_or_gap_exactly_once(plan: list[tuple[Direction, int,
             gap_bytes += event.missing_bytes
     assert place == sent_to
     assert gap_bytes == counters["streams.lost_bytes"] + counters["streams.unreadable_bytes"]
+
+
+def test_what_the_kernel_counted_beyond_the_last_record_is_lost_too() -> None:
+    counters = Counters()
+    connection = ordered(counters)
+    connection.receive(record(R, 0, b"abcd"))
+    connection.receive(record(W, 0, b"xy"))
+    closed = ConnectionClosed(30, ID, CloseReason.FREED, read_bytes=10, written_bytes=2)
+    assert [short(event) for event in connection.missing_at_end(closed)] == [("gap", R, 4, 6, GapReason.LOST)]
+    assert counters["streams.lost_bytes"] == 6
+    assert connection.missing_at_end(closed) == []
+
+
+def test_an_end_without_totals_says_nothing_of_a_loss() -> None:
+    connection = ordered()
+    connection.receive(record(R, 0, b"abcd"))
+    assert connection.missing_at_end(ConnectionClosed(30, ID, CloseReason.PROCESS_EXITED)) == []

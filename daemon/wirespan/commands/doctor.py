@@ -40,7 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
         _print_files(report.files)
         _print_uncovered(report.uncovered)
         if report.unreadable:
-            print(f"  {report.unreadable} processes can't be read by this user: run as root to see them")
+            hint = ": run as root to see them" if os.geteuid() else ""
+            print(f"  {report.unreadable} processes can't be read{hint}")
     return 1 if any(finding.state is State.MISSING for finding in (*findings, *export)) else 0
 
 

@@ -6,7 +6,7 @@ were dropped here and what the kernel side neither sent nor counted meanwhile; t
 
 from __future__ import annotations
 
-from wirespan.capture import Direction, TlsData, Verdict, VerdictKind
+from wirespan.capture import ConnectionClosed, Direction, TlsData, Verdict, VerdictKind
 from wirespan.counters import Counters
 from wirespan.streams.events import Connection, GapReason, StreamData, StreamEvent, StreamGap
 
@@ -73,6 +73,18 @@ class OrderedConnection:
                 out.append(self._data(record, expected, record.data))
         else:
             self._place(record, expected, out)
+        return out
+
+    def missing_at_end(self, event: ConnectionClosed) -> list[StreamEvent]:
+        """What the kernel side counted and never sent: a loss that no later record's offset shows."""
+        out: list[StreamEvent] = []
+        for direction, total in ((Direction.READ, event.read_bytes), (Direction.WRITE, event.written_bytes)):
+            offset = self._next_offset[direction]
+            if total is not None and total > offset:
+                self._counters.add(_GAP_COUNTERS[GapReason.LOST], total - offset)
+                gap = StreamGap(self.connection, direction, offset, total - offset, event.time_ns, GapReason.LOST)
+                out.append(gap)
+                self._next_offset[direction] = total
         return out
 
     def _unmuted_by(self, record: TlsData) -> bool:

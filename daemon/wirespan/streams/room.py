@@ -115,7 +115,8 @@ class Streams:
             ordered.last_ns = event.time_ns
             self._connections.move_to_end(event.connection)
             return (StreamEnd(ordered.connection, event.time_ns, EndReason.SHUTDOWN),)
-        return (self._end(ordered, event.time_ns, _END_REASONS[event.reason]),)
+        missing = ordered.missing_at_end(event)
+        return [*missing, self._end(ordered, event.time_ns, _END_REASONS[event.reason])]
 
     def _process_started(self, event: ProcessStarted) -> Iterable[StreamEvent]:
         """A connection older than this process's identity keeps the old one (exec), or ends (the pid was reused).
