@@ -1,15 +1,18 @@
 """Make the recordings of tests/data/recordings anew: `sudo .venv/bin/python tests/rig/make_recordings.py [NAME ...]`.
 
-Each is one small client program, recorded live, and beside it what the mock says was on the wire (NAME.truth.jsonl) and
-what the SDK returned (NAME.calls.json): replay tests need no root, and their expected values come from elsewhere.
+Each is one small client program, recorded live, and beside it what the mock says was on the wire (NAME.truth.jsonl.gz)
+and what the SDK returned (NAME.calls.json): replay tests need no root, and their expected values come from elsewhere.
+Only where this checkout lies is replaced in them; every captured byte and time is as it was.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
 import tempfile
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,6 +22,8 @@ from rig.comparison import assert_captured, of_run  # noqa: E402
 from rig.mock_process import MockProcess, run_mock  # noqa: E402
 from rig.programs import Program, read_outcome  # noqa: E402
 from rig.recorder import record_command, replay  # noqa: E402
+from wirespan.capture import CaptureEvent, ProcessStarted  # noqa: E402
+from wirespan.capture.recording import MAGIC, RecordingReader, encode_event  # noqa: E402
 from wirespan.demo.truth import to_json_line  # noqa: E402
 
 RECORDINGS = ROOT / "tests" / "data" / "recordings"
@@ -44,12 +49,39 @@ def make(name: str, mock: MockProcess) -> None:
     outcome = read_outcome(run_id, command, 0, output, errors)
     entries = mock.settled_entries(run_id)
     assert_captured(entries, of_run(replay(path, "exchanges"), run_id))
-    (RECORDINGS / f"{name}.truth.jsonl").write_bytes(b"".join(to_json_line(entry) for entry in entries))
+    _neutralise(path)
+    lines = b"".join(to_json_line(entry) for entry in entries)
+    (RECORDINGS / f"{name}.truth.jsonl.gz").write_bytes(gzip.compress(lines, mtime=0))
     calls = json.dumps({"run_id": run_id, "pid": outcome.pid, "calls": outcome.calls}, ensure_ascii=False, indent=1)
     (RECORDINGS / f"{name}.calls.json").write_text(calls + "\n")
+    path.chmod(0o644)
     size = path.stat().st_size
     assert size <= SIZE_LIMIT_BYTES, f"{path} has {size} bytes: record less"
     print(f"{path.relative_to(ROOT)}: {size} bytes, {len(entries)} exchanges")
+
+
+def _neutralise(path: Path) -> None:
+    with path.open("rb") as source:
+        events = [_elsewhere(event) for event in RecordingReader(source)]
+    path.write_bytes(MAGIC + b"".join(encode_event(event) for event in events))
+
+
+def _elsewhere(event: CaptureEvent) -> CaptureEvent:
+    if not isinstance(event, ProcessStarted):
+        return event
+    process = event.process
+    moved = replace(
+        process,
+        executable=_moved(process.executable),
+        working_directory=_moved(process.working_directory),
+        command_args=tuple(_moved(argument) for argument in process.command_args),
+        cgroup="",
+    )
+    return replace(event, process=moved)
+
+
+def _moved(text: str) -> str:
+    return text.replace(str(ROOT), "/opt/wirespan")
 
 
 def main() -> int:
