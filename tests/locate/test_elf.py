@@ -89,6 +89,17 @@ def test_sections_by_name() -> None:
     assert elf.section_named(".ro") is None
 
 
+def test_more_sections_than_the_header_can_count() -> None:
+    """gABI: e_shnum is 0 then, and section 0 tells."""
+    image = bytearray(ElfImage([Function("SSL_read")]).build())
+    (sections_at,) = struct.unpack_from("<Q", image, 40)
+    struct.pack_into("<H", image, 60, 0)
+    struct.pack_into("<Q", image, sections_at + 32, 6)
+    elf = ElfFile(BytesSource(bytes(image)))
+    assert len(elf.sections) == 6
+    assert len(find_functions(elf, ["SSL_read"], SHT_DYNSYM)) == 1
+
+
 def test_what_is_no_elf_file_of_ours_says_so() -> None:
     with pytest.raises(ElfError, match="outside"):
         ElfFile(BytesSource(b"\x7fELF"))

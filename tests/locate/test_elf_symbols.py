@@ -8,7 +8,7 @@ import pytest
 
 from rig import binutils
 from rig.elf_image import IFUNC, OBJECT, ElfImage, Function
-from wirespan.locate import elf_symbols
+from wirespan.locate import byte_source, elf_symbols
 from wirespan.locate.byte_source import BytesSource, ElfError, FileSource
 from wirespan.locate.elf import ElfFile
 from wirespan.locate.elf_symbols import SHT_DYNSYM, SHT_SYMTAB, Symbol, find_functions
@@ -88,6 +88,13 @@ def test_tables_larger_than_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {symbol.name: symbol.address for symbol in found} == {
         name: addresses[name] for name in ("f13", "SSL_read", "SSL_write")
     }
+
+
+@pytest.mark.parametrize("shift", range(12))
+def test_a_name_across_the_border_of_two_pieces(shift: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(byte_source, "CHUNK_BYTES", 64)
+    image = ElfImage([Function("f" * (62 - shift)), Function("SSL_read_ex"), Function("g" * 100)])
+    assert [symbol.name for symbol in _find(image, ["SSL_read_ex"])] == ["SSL_read_ex"]
 
 
 def test_a_name_table_made_of_names_is_refused() -> None:

@@ -120,6 +120,7 @@ def test_what_is_no_regular_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     assert locate_file(tmp_path / "fifo", "/fifo") is None
     assert locate_file("/dev/null", "/dev/null") is None
+    assert locate_file(tmp_path, "/directory") is None
     with pytest.raises(FileNotFoundError):
         locate_file(tmp_path / "missing", "/missing")
 

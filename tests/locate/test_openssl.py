@@ -4,6 +4,7 @@ import pytest
 
 from rig.elf_image import AARCH64, ElfImage, Function
 from rig.openssl_code import (
+    CALL,
     ENDBR64,
     EXTENDED_3_0,
     EXTENDED_WRITE_3_5,
@@ -20,6 +21,7 @@ from wirespan.locate.elf_symbols import SHT_DYNSYM, find_functions
 from wirespan.locate.openssl import FUNCTIONS, LIBRESSL_MARK, NotProbeable, sites_of
 from wirespan.locate.plan import ProbeSite
 
+AFTER_LEA = CALL + bytes.fromhex("85c0 7e04 8b442420 4883c418 c3")
 PUSH_RBP = bytes.fromhex("55 4889e5 5d c3")
 
 
@@ -111,6 +113,28 @@ def test_openssl_3_5_writes_are_probed_at_the_public_functions() -> None:
         pytest.param(
             [("SSL_read", PLAIN_3_0, "read internal"), ("SSL_read_ex", b"\x31\xc9" + EXTENDED_3_0, "read internal")],
             id="another fourth argument",
+        ),
+        pytest.param(
+            [
+                ("SSL_read", PLAIN_3_0.replace(b"\x8b\x04\x24", b"\x8b\x0c\x24"), "read internal"),
+                ("SSL_read_ex", EXTENDED_3_0, "read internal"),
+            ],
+            id="SSL_read returns something else",
+        ),
+        pytest.param(
+            [
+                ("SSL_read", PLAIN_3_0.replace(b"\x85\xd2\x78\x2f", b""), "read internal"),
+                ("SSL_read_ex", EXTENDED_3_0, "read internal"),
+            ],
+            id="SSL_read takes no int",
+        ),
+        pytest.param(
+            [
+                # lea 0x20(%rsp),%rcx is above the return address: not its own slot
+                ("SSL_read", bytes.fromhex("4883ec18 85d2 782f 488d4c2420 4863d2") + AFTER_LEA, "read internal"),
+                ("SSL_read_ex", EXTENDED_3_0, "read internal"),
+            ],
+            id="a slot of the caller's",
         ),
         pytest.param(
             [

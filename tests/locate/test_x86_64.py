@@ -112,6 +112,7 @@ def test_what_registers_hold_at_the_call(code: str, arguments: tuple[Value, ...]
         pytest.param("6448890c2528000000 e800000000", id="a store to thread memory"),
         pytest.param("480fafc1 e800000000", id="another opcode"),
         pytest.param("48e800000000", id="a call with a prefix"),
+        pytest.param("498d4c2408 e800000000", id="an address beside r12, not the stack pointer"),
         pytest.param("e80000", id="cut in the call"),
         pytest.param("4883", id="cut in an instruction"),
         pytest.param("64", id="cut in a prefix"),
