@@ -123,7 +123,8 @@ class RequestParameters:
 @dataclass(frozen=True, slots=True)
 class InferenceError:
     """`type` for error.type: the vendor's own type if it gave one, else the HTTP status as a string, or one of
-    "aborted" (the client went away), "incomplete" (the stream was cut), "capture" (we lost the end)."""
+    "aborted" (the client went away), "incomplete" (the stream was cut), "capture" (we lost the end),
+    "invalid_response" (the answer is not in the language of the API, e.g. a gateway's HTML under status 200)."""
 
     type: str
     message: str
@@ -135,8 +136,8 @@ class Outcome(Enum):
 
     OK = "ok"
     PROVIDER_ERROR = "provider_error"
-    CLIENT_ABORTED = "client_aborted"
-    INCOMPLETE = "incomplete"  # connection lost, process died, or no response was seen
+    CLIENT_ABORTED = "client_aborted"  # it closed, went on, or exited before the answer was complete
+    INCOMPLETE = "incomplete"  # the server cut it, the connection was lost, or no response was seen
     CAPTURE_GAP = "capture_gap"  # it may have ended well: our copy has a hole
 
 
@@ -154,7 +155,8 @@ class Inference:
     content (None if not streamed), `end_ns` last byte that belongs to the answer.
 
     `request_json` / `response_json` are the wire JSON in the provider's own shape; a streamed answer is assembled into
-    the shape of the unstreamed one. `api` names the module that read it: "openai.chat" | "anthropic.messages".
+    the shape of the unstreamed one; a body that is no (whole) JSON is its raw text. `api` names the module that read
+    it: "openai.chat" | "anthropic.messages".
     """
 
     exchange: HttpExchange
@@ -183,7 +185,7 @@ class Inference:
     resend_count: int = 0  # http.request.resend_count, from x-stainless-retry-count
     conversation_id: str | None = None  # only if the wire names one
     session_id: str | None = None  # an agent's or caller's own session id on the wire
-    end_user_id: str | None = None  # user / metadata.user_id as the request gives it
+    end_user_id: str | None = None  # user / metadata.user_id; of Claude Code's packed one the account
     request_id: str | None = None  # request-id / x-request-id of the response
     traceparent: str | None = None  # W3C, as sent
     extra: dict[str, Json] = field(default_factory=dict)  # attribute name -> value, for provider-specific facts

@@ -10,13 +10,15 @@ import re
 # A whole string, or one of the characters that matter outside of strings; a lone quote is a string without an end.
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\],:]', re.DOTALL)
 _OPEN_STRING = re.compile(r'"[^"\\]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\]*)*')
+_HALF_PAIR = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}$")  # the first half of an escaped surrogate pair
 _CLOSER = {"{": "}", "[": "]"}
 
 
 def read_prefix(text: str, max_depth: int) -> str | None:
-    """`text` up to where it can be closed, with its brackets closed; a string value that was cut keeps its beginning.
+    """`text` up to where it can be closed, with its brackets closed.
 
-    None if it does not begin with an object or array, nests deeper than `max_depth`, or its brackets don't match.
+    A string value that was cut keeps its beginning; a number or word at the end is left out, as it may go on. None if
+    it does not begin with an object or array, nests deeper than `max_depth`, or its brackets don't match.
     """
     if text.lstrip()[:1] not in _CLOSER:
         return None
@@ -25,12 +27,14 @@ def read_prefix(text: str, max_depth: int) -> str | None:
     before = ""  # the structural character in front of the current place
     for token in _TOKEN.finditer(text):
         mark = token[0]
-        if mark == '"':
-            if before in (":", "[") or (before == "," and closers and closers[-1] == "]"):
-                partial = _OPEN_STRING.match(text, token.start())
-                return text[: partial.end() if partial else end] + '"' + "".join(reversed(closers))
-            break
         if mark[0] == '"':
+            is_value = before in (":", "[") or (before == "," and closers[-1:] == ["]"])
+            if mark == '"':
+                if is_value:
+                    return _with_open_string(text, token.start(), closers)
+                break
+            if is_value:
+                end = token.end()
             continue
         if mark in _CLOSER:
             closers.append(_CLOSER[mark])
@@ -41,4 +45,16 @@ def read_prefix(text: str, max_depth: int) -> str | None:
         before = mark
         if mark != ":":
             end = token.start() if mark == "," else token.end()
-    return text[:end] + "".join(reversed(closers))
+    return text[:end] + _closed(closers)
+
+
+def _with_open_string(text: str, start: int, closers: list[str]) -> str | None:
+    """Up to the last whole character of the string that begins at `start`."""
+    string = _OPEN_STRING.match(text, start)
+    if string is None:
+        return None
+    return text[:start] + _HALF_PAIR.sub("", string[0]) + '"' + _closed(closers)
+
+
+def _closed(closers: list[str]) -> str:
+    return "".join(reversed(closers))

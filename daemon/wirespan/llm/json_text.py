@@ -42,8 +42,11 @@ def parse_json(data: bytes) -> JsonText:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        text = data.decode("utf-8-sig", errors="replace")
-        problem = f"not UTF-8 at byte {error.start}"
+        if error.end == len(data) and error.reason == "unexpected end of data":
+            text = data[: error.start].decode("utf-8-sig")  # cut in the middle of a character
+        else:
+            text = data.decode("utf-8-sig", errors="replace")
+            problem = f"not UTF-8 at byte {error.start}"
     try:
         return JsonText(loads(text), problem=problem)
     except ValueError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import binascii
+import base64
 import hashlib
 import re
 
@@ -27,9 +27,12 @@ def media_from_url(modality: str, url: str) -> Media:
 def media_from_base64(modality: str, data: str, mime_type: str | None = None, file_id: str | None = None) -> Media:
     """Size and hash of the decoded bytes; both None if `data` is no base64."""
     try:
-        content = binascii.a2b_base64(data)
-    except ValueError:  # also binascii.Error and a str that is not ASCII
-        return Media(modality, mime_type, file_id=file_id)
+        content = base64.b64decode(data, validate=True)
+    except ValueError:
+        try:
+            content = base64.b64decode("".join(data.split()), validate=True)  # MIME breaks lines, RFC 2045
+        except ValueError:  # also binascii.Error and a str that is not ASCII
+            return Media(modality, mime_type, file_id=file_id)
     return Media(modality, mime_type, None, file_id, len(content), hashlib.sha256(content).hexdigest())
 
 

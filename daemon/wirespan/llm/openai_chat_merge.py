@@ -52,7 +52,7 @@ class ChatMerge:
         if data.get("error") or event == "error" or data.get("object") == "error":
             self._error = data
             return Step.PROGRESS
-        if "choices" not in data and "usage" not in data and data.get("object") != "chat.completion.chunk":
+        if "choices" not in data and data.get("object") != "chat.completion.chunk":
             return Step.UNKNOWN
         self._add_fields(data)
         has_content = False
