@@ -360,6 +360,13 @@ def test_no_response(end: ExchangeEnd, outcome: Outcome) -> None:
     assert (inference.response_json, inference.output_messages, inference.finish_reasons) == (None, (), ())
 
 
+def test_a_request_that_the_client_never_finished() -> None:
+    request = request_of(body_of(b'{"model": "gpt-5.2", "mess', complete=False))
+    inference = inference_of(exchange_of(request, None, end=ExchangeEnd.CLOSED))
+    assert inference.outcome is Outcome.CLIENT_ABORTED
+    assert inference.request_model == "gpt-5.2"
+
+
 def test_json_that_was_cut() -> None:
     content = json.dumps(COMPLETION).encode()[:150]
     inference = inference_of(chat(response_of(body_of(content, complete=False)), end=ExchangeEnd.CLOSED))

@@ -24,13 +24,15 @@ class Extent(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What the outcome depends on. `damaged`: our copy has a hole. `framed`: the framing said that the body ended."""
+    """What the outcome depends on. `damaged`: our copy has a hole. `framed`: the framing said that the body ended.
+    `asked`: the request was sent to its end."""
 
     extent: Extent
     streamed: bool
     damaged: bool
     framed: bool
     end: ExchangeEnd
+    asked: bool = True
 
 
 def is_damaged(body: Body) -> bool:
@@ -56,6 +58,8 @@ def judge(ending: Ending) -> Outcome:
     if ending.extent is Extent.FOREIGN:
         return Outcome.PROVIDER_ERROR
     if ending.end is ExchangeEnd.PROCESS_EXITED and not ending.framed:
+        return Outcome.CLIENT_ABORTED
+    if ending.extent is Extent.ABSENT and not ending.asked and ending.end in _CLIENT_LEFT:
         return Outcome.CLIENT_ABORTED
     if ending.extent is Extent.PARTIAL and ending.streamed and not ending.framed and ending.end in _CLIENT_LEFT:
         # Who closed can't be seen. A server that fails mid-stream says so or ends the framing; the common case is a

@@ -115,6 +115,7 @@ def _outcome(exchange: HttpExchange, answer: Answer, reading: RequestReading) ->
         damaged=body is not None and is_damaged(body),
         framed=body is not None and body.complete,
         end=exchange.end,
+        asked=exchange.request.body.complete or is_damaged(exchange.request.body),
     )
     outcome = judge(ending)
     return outcome, error_of(outcome, ending)
