@@ -52,7 +52,9 @@ def test_outcome(state: tuple[Extent, bool, bool], end: ExchangeEnd, expected: O
     assert judge(Ending(extent, streamed, False, framed, end)) is expected
 
 
-@pytest.mark.parametrize(("end", "expected"), zip(ENDS, (CUT, ABORTED, ABORTED, ABORTED, CUT, GAP, GAP), strict=True))
+@pytest.mark.parametrize(
+    ("end", "expected"), list(zip(ENDS, (CUT, ABORTED, ABORTED, ABORTED, CUT, GAP, GAP), strict=True))
+)
 def test_a_client_that_left_while_it_was_asking(end: ExchangeEnd, expected: Outcome) -> None:
     assert judge(Ending(ABSENT, True, False, False, end, asked=False)) is expected
 
