@@ -25,7 +25,7 @@ _TEXT_TYPES: Final = frozenset({"text", "input_text", "output_text"})
 _CALL_TYPES: Final = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 _THOUGHT_TYPES: Final = frozenset({"thinking", "redacted_thinking"})
 _REASONING_NAMES: Final = ("reasoning_content", "reasoning_text")
-_IMAGE_DETAILS: Final = frozenset({"auto", "low", "high"})
+_IMAGE_DETAILS: Final = (None, "auto", "low", "high")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def chat_messages(message: Json) -> list[dict[str, Json]]:
         return [{"role": "user", "content": _text(message)}]
     made = dict(message)
     role = made.get("role")
-    if role not in _SHOWN_ROLES:
+    if not (isinstance(role, str) and role in _SHOWN_ROLES):
         made["role"] = _ROLES.get(role, "user") if isinstance(role, str) else "user"
         made["wire_role"] = role
     _name_reasoning(made)
@@ -113,34 +113,33 @@ def _name_reasoning(message: dict[str, Json]) -> None:
 
 
 def _make_calls(message: dict[str, Json]) -> None:
-    calls = message.get("tool_calls")
-    made = [_openai_call(call) for call in calls] if isinstance(calls, list) else []
+    if "tool_calls" in message and not isinstance(message["tool_calls"], list):
+        message["wire_tool_calls"] = message.pop("tool_calls")
+    made = [_openai_call(call) for call in message.pop("tool_calls", ())]
     if isinstance(message.get("function_call"), dict):
         made.append(_openai_call({"function": message.pop("function_call")}))
     if made:
         message["tool_calls"] = made
-    else:
-        message.pop("tool_calls", None)
     if "tool_call_id" in message or message["role"] == "tool":
         message["tool_call_id"] = _string(message.get("tool_call_id") or message.get("name"))
 
 
 def _openai_call(call: Json) -> dict[str, Json]:
-    wire = call if isinstance(call, dict) else {"wire": call}
-    function = wire.get("function")
+    made = dict(call) if isinstance(call, dict) else {"wire": call}
+    function = made.pop("function", None)
     if not isinstance(function, dict):  # {"type":"custom","custom":{"name","input"}}
-        custom = wire.get("custom")
-        function = {"name": wire.get("type")} if not isinstance(custom, dict) else dict(custom)
-        function["arguments"] = function.pop("input", wire)
-    return {
-        **{name: value for name, value in wire.items() if name not in ("custom", "function")},
-        "id": _string(wire.get("id")),
-        "function": {
-            **function,
-            "name": _string(function.get("name")),
-            "arguments": _arguments(function.get("arguments")),
-        },
+        if function is not None:
+            made["wire_function"] = function
+        custom = made.pop("custom") if isinstance(made.get("custom"), dict) else {"name": made.get("type")}
+        function = {**custom, "arguments": custom.get("input")}
+        function.pop("input", None)
+    made["id"] = _string(made.get("id"))
+    made["function"] = {
+        **function,
+        "name": _string(function.get("name")),
+        "arguments": _arguments(function.get("arguments")),
     }
+    return made
 
 
 def _spoken(message: Mapping[str, Json]) -> str | None:
@@ -161,20 +160,26 @@ class _Split:
     shown: list[dict[str, Json]] = field(default_factory=list)
     calls: list[dict[str, Json]] = field(default_factory=list)
     thoughts: list[dict[str, Json]] = field(default_factory=list)
+    members_placed: bool = False
 
     def messages(self, blocks: list[Json]) -> list[dict[str, Json]]:
         for block in blocks:
             self._add(block)
         self._flush()
         if not self.made:
-            self.made.append({**self.message, "content": ""})
+            return [{**self.message, "content": ""}]
+        members = {name: value for name, value in self.message.items() if name not in ("role", "content")}
+        if members and not self.members_placed:
+            self.made[0]["wire_message"] = members
         return self.made
 
     def _add(self, block: Json) -> None:
         kind = block.get("type") if isinstance(block, dict) else None
-        if kind in _CALL_TYPES:
+        if not isinstance(kind, str):
+            self.shown.append(shown_block(block))
+        elif kind in _CALL_TYPES:
             self.calls.append(_anthropic_call(block))
-        elif isinstance(kind, str) and kind.endswith("tool_result"):
+        elif kind.endswith("tool_result"):
             self._flush()
             self.made.append(_tool_result(block))
         elif kind in _THOUGHT_TYPES:
@@ -188,14 +193,17 @@ class _Split:
         if not (self.shown or self.calls or self.thoughts):
             return
         # Members of the whole message, e.g. its name or its own tool_calls, go with its first part.
-        made = {**self.message} if not self.made else {"role": self.message["role"]}
+        made = {"role": self.message["role"]} if self.members_placed else {**self.message}
+        self.members_placed = True
         made["content"] = self.shown
         if self.calls:
             made["tool_calls"] = [*made.get("tool_calls", ()), *self.calls]
         if self.thoughts:
-            made["reasoning"] = "\n\n".join(_thought(block) for block in self.thoughts)
+            thoughts = [made.get("reasoning"), *map(_thought, self.thoughts)]
+            made["reasoning"] = "\n\n".join(thought for thought in thoughts if thought)
             made["wire_thinking"] = [
-                {name: value for name, value in block.items() if name != "thinking"} for block in self.thoughts
+                {name: value for name, value in block.items() if name != "thinking" or not isinstance(value, str)}
+                for block in self.thoughts
             ]
         self.made.append(made)
         self.shown, self.calls, self.thoughts = [], [], []
@@ -239,7 +247,7 @@ def shown_block(block: Json) -> dict[str, Json]:
 
 def _shown_media(block: dict[str, Json]) -> dict[str, Json] | None:
     kind = block.get("type")
-    if kind in _TEXT_TYPES:
+    if isinstance(kind, str) and kind in _TEXT_TYPES:
         return block if isinstance(block.get("text"), str) else None
     if kind == "refusal" and isinstance(block.get("refusal"), str):
         return {"type": "text", "text": block["refusal"], "wire_type": "refusal"}
@@ -247,7 +255,7 @@ def _shown_media(block: dict[str, Json]) -> dict[str, Json] | None:
     if not isinstance(inner, dict):
         return None
     if kind == "image_url" and isinstance(inner.get("url"), str):
-        return block if inner.get("detail", "auto") in _IMAGE_DETAILS else {**block, "image_url": {"url": inner["url"]}}
+        return block if inner.get("detail") in _IMAGE_DETAILS else {**block, "image_url": {"url": inner["url"]}}
     if kind == "input_audio" and isinstance(inner.get("data"), str) and inner.get("format") in (None, "wav", "mp3"):
         return block
     if kind == "image" and isinstance(inner.get("data"), str):

@@ -28,7 +28,9 @@ def _tool(tool: dict[str, Json]) -> dict[str, Json]:
         return {**rest, "type": "function", "function": _function(function)}
     members = ("name", "description", *_SCHEMA_NAMES)
     flat = {name: tool[name] for name in members if name in tool}  # Anthropic, OpenAI responses
-    rest = {name: value for name, value in tool.items() if name not in flat and name != "type"}
+    rest = {name: value for name, value in tool.items() if name not in flat and name not in ("type", "function")}
+    if "function" in tool:
+        rest["wire_function"] = function
     kind = tool.get("type")
     if kind not in (None, "function", "custom"):
         rest["wire_type"] = kind  # a tool that runs at the provider, e.g. web_search_20250305
