@@ -73,12 +73,17 @@ class HttpConnection:
     def gap(self, gap: StreamGap) -> list[HttpEvent]:
         self.last_ns = gap.time_ns
         out: list[HttpEvent] = []
+        if self._over:
+            return out
         if self._conversation is not None:
             self._conversation.connection = gap.connection
             self._conversation.gap(gap, out)
             return out
-        self._joined = self._joined or gap.reason is GapReason.JOINED
-        self._lost = self._lost or gap.reason is not GapReason.JOINED
+        if gap.reason is GapReason.JOINED:
+            self._joined = True
+        else:
+            self._lost = True
+            self._counters.add("http.gap_bytes_outside_bodies", gap.missing_bytes or 0)
         self._seekers[gap.direction].lose_sync()
         self._early.drop()
         return out

@@ -100,9 +100,7 @@ class Conversation:
                     if exchange is None:
                         self._unasked(event, at)
                         return
-                    at, found = side.seeker.feed(event, at)
-                    if found is not None:
-                        self._begin_response(exchange, found, event, out)
+                    at = self._seek_response(exchange, event, at, out)
                 elif at == 0 and len(self._exchanges) > 1 and _begins_response(event):
                     # The answer to the next request: this one's length was not what it said, or it never said any.
                     self._finish(side.exchange, ExchangeEnd.SUPERSEDED, event.time_ns, out)
@@ -125,17 +123,21 @@ class Conversation:
         if gap.reason is GapReason.JOINED:
             side.lose_sync()
             return
-        outside_bytes = gap.missing_bytes or 0
+        in_body_bytes = 0
         try:
-            outside_bytes = side.read_over(gap.missing_bytes)
+            in_body_bytes = side.read_over(gap.missing_bytes)
             if side.reader is not None and side.reader.done:
                 self._complete(side, out)
-            if outside_bytes:
-                raise DesynchronisedError("gap_between_bodies")
         except DesynchronisedError as error:
             self._lose(side, error, gap.time_ns, out)
+        outside_bytes = (gap.missing_bytes or 0) - in_body_bytes
+        self._counters.add("http.gap_bytes_in_bodies", in_body_bytes)
         self._counters.add("http.gap_bytes_outside_bodies", outside_bytes)
-        self._counters.add("http.gap_bytes_in_bodies", (gap.missing_bytes or 0) - outside_bytes)
+        if outside_bytes and side is self._responses:
+            self._lose_answers(gap.time_ns, out)
+        elif outside_bytes:
+            side.lose_sync()
+            self._uncertain = True
 
     def close_responses(self, out: list[HttpEvent]) -> None:
         """Nothing more comes in the direction of the responses: the end of one that lasts until the close."""
@@ -188,6 +190,18 @@ class Conversation:
         for each in early:
             self._response_data(each, out)
 
+    def _seek_response(self, exchange: OpenExchange, event: StreamData, at: int, out: list[HttpEvent]) -> int:
+        seeker = self._responses.seeker
+        was_synced = seeker.synced
+        at, found = seeker.feed(event, at)
+        if found is not None:
+            self._begin_response(exchange, found, event, out)
+        elif not seeker.synced and not seeker.in_head:
+            if was_synced or exchange.answer_damaged:
+                raise DesynchronisedError("no_response_head")
+            self._uncertain = True
+        return at
+
     def _begin_response(
         self, exchange: OpenExchange, found: FoundHead, event: StreamData, out: list[HttpEvent]
     ) -> None:
@@ -195,6 +209,8 @@ class Conversation:
         if 100 <= line.status < 200 and line.status != 101:
             exchange.add_interim(line.status)  # RFC 9110 section 15.2: the final one follows
             return
+        if len(self._exchanges) == 1:
+            self._uncertain = False  # there is only one request that it can answer
         framing = response_framing(exchange.method, line.status, fields)
         body = self._collector(found, fields)
         exchange.begin_response(found.first, line, fields, body)
@@ -235,6 +251,8 @@ class Conversation:
         for side in (self._requests, self._responses):
             if side.exchange is exchange:
                 side.lose_sync()
+        if exchange.answer_damaged and end is not ExchangeEnd.EVICTED:
+            end = ExchangeEnd.DESYNCHRONISED  # there may have been an answer: the hole is ours
         if exchange.discarded:
             self._counters.add("http.muted_exchanges")
         else:
@@ -244,7 +262,7 @@ class Conversation:
         exchange.release()
 
     def _lose(self, side: Side, error: DesynchronisedError, time_ns: int, out: list[HttpEvent]) -> None:
-        """What follows on `side` can't be framed: give its exchange up, and wait for the next request."""
+        """What follows on `side` can't be framed: give its exchange up, and look for the next message."""
         self._counters.add(f"http.desync.{error.cause}")
         exchange = side.exchange
         if exchange is None and side is self._responses:
@@ -252,6 +270,17 @@ class Conversation:
         if exchange is not None:
             self._finish(exchange, ExchangeEnd.DESYNCHRONISED, time_ns, out)
         side.lose_sync()
+        self._uncertain = True
+
+    def _lose_answers(self, time_ns: int, out: list[HttpEvent]) -> None:
+        """A hole between two bodies: it may hold answers. Clients wait for an answer before they ask again (no SDK
+        was seen to pipeline), so what comes next can only answer the last request; if it is an answer at all."""
+        self._counters.add("http.desync.gap_between_responses")
+        for exchange in self._exchanges[:-1]:
+            self._finish(exchange, ExchangeEnd.DESYNCHRONISED, time_ns, out)
+        if self._exchanges:
+            self._exchanges[-1].answer_damaged = True
+        self._responses.lose_sync()
         self._uncertain = True
 
     def _supersede_all(self, time_ns: int, out: list[HttpEvent]) -> None:
@@ -266,7 +295,7 @@ class Conversation:
 
     def _unasked(self, event: StreamData, at: int) -> None:
         """A response, or the rest of one, to no request we know."""
-        if at == 0 and self._early.offer(event):
+        if not event.data[at:].strip(b"\r\n") or (at == 0 and self._early.offer(event)):
             return
         self._counters.add("http.stray_bytes", len(event.data) - at)
         self._responses.seeker.lose_sync()

@@ -23,13 +23,15 @@ from wirespan.streams import Connection, StreamData
 
 
 class OpenExchange:
-    """`request` is set when the request is complete; `discarded`: it is followed to its end and not handed on."""
+    """`request` is set when the request is complete; `discarded`: it is followed to its end and not handed on.
+    `answer_damaged`: there is a hole where its answer should be, and no answer since."""
 
     __slots__ = (
         "_interim_statuses",
         "_response_headers",
         "_response_start_ns",
         "_status_line",
+        "answer_damaged",
         "answered",
         "authority",
         "connection",
@@ -75,6 +77,7 @@ class OpenExchange:
         self.response_body: BodyCollector | None = None
         self.response_end_ns = 0
         self.answered = False
+        self.answer_damaged = False
         self._status_line: StatusLine | None = None
         self._response_headers: Headers = ()
         self._response_start_ns = 0
@@ -97,6 +100,7 @@ class OpenExchange:
             self._interim_statuses.append(status)
 
     def begin_response(self, first: StreamData, line: StatusLine, fields: Headers, body: BodyCollector) -> None:
+        self.answer_damaged = False
         self._status_line = line
         self._response_headers = clean_headers(fields)
         self._response_start_ns = first_byte_ns(first, written=self.role is Role.SERVER)

@@ -32,8 +32,8 @@ class Side:
         self.seeker.lose_sync()
 
     def read_over(self, missing_bytes: int | None) -> int:
-        """So many bytes are missing here; gives how many of them are not in a body. Raises DesynchronisedError if the
-        framing is lost with them."""
+        """So many bytes are missing here; gives how many of them are of the body. Raises DesynchronisedError if the
+        body can't be read on behind them."""
         if missing_bytes is None:
             raise DesynchronisedError("gap_of_unknown_size")
-        return missing_bytes if self.reader is None else self.reader.gap(missing_bytes)
+        return 0 if self.reader is None else missing_bytes - self.reader.gap(missing_bytes)
