@@ -24,7 +24,7 @@ _EVENTS: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 
 
 def start(**fields: Any) -> Event:
-    message = {
+    message: Event = {
         "id": "msg_1",
         "type": "message",
         "role": "assistant",

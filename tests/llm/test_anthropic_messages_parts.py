@@ -98,7 +98,7 @@ CITATION = {"type": "char_location", "cited_text": "c", "document_index": 0}
         ),
         ({"type": "container_upload", "file_id": "file_2"}, [Media("file", file_id="file_2")]),
         *(
-            (block, [Generic(block["type"], block)])
+            (block, [Generic(str(block["type"]), block)])
             for block in (
                 {"type": "document", "source": {"type": "content", "content": [{"type": "text", "text": "x"}]}},
                 {"type": "search_result", "source": "s", "title": "t", "content": []},

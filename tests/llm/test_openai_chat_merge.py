@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import httpx
+import httpx2
 import openai
 import pytest
 from hypothesis import given, settings
@@ -120,11 +120,11 @@ def test_merges_like_the_vendor_sdk(stream: list[Chunk]) -> None:
 def test_merges_like_the_vendor_sdk_over_http() -> None:
     # GIVEN the SDK's own streaming client, fed over a transport that plays the recorded events
     content = b"".join(data_events(*PARALLEL_CALLS_STREAM, "[DONE]"))
-    transport = httpx.MockTransport(
-        lambda request: httpx.Response(200, headers={"content-type": "text/event-stream"}, content=content)
+    transport = httpx2.MockTransport(
+        lambda request: httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=content)
     )
     with (
-        httpx.Client(transport=transport) as http,
+        httpx2.Client(transport=transport) as http,
         openai.OpenAI(api_key="none", base_url="http://mock/v1", http_client=http) as client,
         client.chat.completions.stream(model="gpt-5.2", messages=[{"role": "user", "content": "hi"}]) as stream,
     ):
@@ -283,7 +283,10 @@ def test_legacy_function_call() -> None:
 
 @pytest.mark.parametrize("key", ["reasoning_content", "reasoning", "reasoning_text"])
 def test_reasoning_under_each_name(key: str) -> None:
-    merge = merged(chunk(delta(**{key: "Let me "})), chunk(delta(**{key: "think."})), chunk(delta(content="42")))
+    def thought(text: str) -> Chunk:
+        return {"index": 0, "delta": {key: text}}
+
+    merge = merged(chunk(thought("Let me ")), chunk(thought("think.")), chunk(delta(content="42")))
     assert message_of(merge) == {"role": "assistant", "content": "42", key: "Let me think."}
 
 
