@@ -14,8 +14,8 @@ from pathlib import Path
 
 from wirespan.capture.settings import CaptureSettings
 from wirespan.errors import ConfigError
-from wirespan.http.settings import HttpSettings
-from wirespan.llm.settings import LlmSettings
+from wirespan.http import HttpSettings
+from wirespan.llm import LlmSettings
 from wirespan.spans import ContentPolicy, SpanSettings
 from wirespan.streams import StreamSettings
 from wirespan_exporters import (
