@@ -118,7 +118,7 @@ def received(event: Any, llm_settings: LlmSettings | None = None) -> tuple[list[
 def inference_of(exchange: HttpExchange) -> Inference:
     (inference,), counts = received(exchange)
     assert isinstance(inference, Inference)
-    assert counts == {f"llm.inferences.{inference.outcome.value}": 1}
+    assert counts == {"llm.inferences": 1, f"llm.outcome.{inference.outcome.value}": 1}
     return inference
 
 

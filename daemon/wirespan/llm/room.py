@@ -14,7 +14,8 @@ from wirespan.llm.settings import LlmSettings
 
 
 class Llm:
-    """Counts what it does not hand on: "llm.not_inference.<reason>", "llm.uncovered.<format>", "llm.server_role"."""
+    """Counts what it hands on ("llm.inferences", "llm.outcome.<outcome>") and what it does not:
+    "llm.not_inference.<reason>", "llm.uncovered.<format>", "llm.server_role"."""
 
     def __init__(self, settings: LlmSettings, counters: Counters) -> None:
         self._settings = settings
@@ -62,7 +63,8 @@ class Llm:
         if not isinstance(found, Refused):
             inference = read_exchange(exchange, found)
             if isinstance(inference, Inference):
-                self._counters.add(f"llm.inferences.{inference.outcome.value}")
+                self._counters.add("llm.inferences")
+                self._counters.add(f"llm.outcome.{inference.outcome.value}")
                 return (inference,)
             found = inference
         self._counters.add(f"llm.{found.count}")
