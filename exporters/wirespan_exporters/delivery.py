@@ -31,6 +31,7 @@ from wirespan_exporters.stats import DeliveryStats, State
 
 _logger = logging.getLogger("wirespan.delivery")
 
+_STOP_GRACE_S = 0.5  # for the thread to see that its time is over
 _REASON_CHARS = 80  # reasons are counted by their text, so it must not vary per span
 
 
@@ -107,7 +108,7 @@ class Delivery:
             if thread is None:
                 self._drop_waiting()
         if thread is not None:
-            thread.join(timeout_s)
+            thread.join(timeout_s + _STOP_GRACE_S)
             if thread.is_alive():
                 return False
         self._exporter.close()
