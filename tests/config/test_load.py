@@ -185,6 +185,10 @@ def test_the_target_follows_from_the_addresses_given(
     assert load(file, environment).export.to == expected
 
 
+def test_any_free_port_for_the_server_of_up_is_a_valid_choice() -> None:
+    assert load(None, {"WIRESPAN_MLFLOW_PORT": "0"}).mlflow.port == 0
+
+
 def test_none_stands_alone() -> None:
     assert '"none" stands alone' in _mistakes(None, {"WIRESPAN_EXPORT_TO": "none,file"})
 

@@ -202,7 +202,10 @@ class Config:
         merged = {name: value for name, value in environment.items() if value}
         for name, secret in self.secrets.items():
             merged.setdefault(name, secret.reveal())
-        merged.setdefault("MLFLOW_TRACKING_URI", self.export.mlflow_uri or f"http://127.0.0.1:{self.mlflow.port}")
+        # Port 0 is known once `wirespan up` has started its server; it then gives the address.
+        merged.setdefault(
+            "MLFLOW_TRACKING_URI", self.export.mlflow_uri or f"http://127.0.0.1:{self.mlflow.port or 5000}"
+        )
         if self.export.mlflow_experiment and "MLFLOW_EXPERIMENT_ID" not in merged:
             merged.setdefault("MLFLOW_EXPERIMENT_NAME", self.export.mlflow_experiment)
         if self.export.otlp_endpoint and "OTEL_EXPORTER_OTLP_ENDPOINT" not in merged:
