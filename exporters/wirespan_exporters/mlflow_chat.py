@@ -96,8 +96,8 @@ def chat_messages(message: Json) -> list[dict[str, Json]]:
     content = made.get("content")
     if isinstance(content, list):
         return _Split(made).messages(content)
-    if content is None:
-        made["content"] = _spoken(made)
+    if content is None or content == "":  # a streamed answer begins with an empty text, also one that refuses
+        made["content"] = _spoken(made) or content
     elif not isinstance(content, str):
         made["content"] = _text(content)
     return [made]
@@ -143,7 +143,7 @@ def _openai_call(call: Json) -> dict[str, Json]:
 
 
 def _spoken(message: Mapping[str, Json]) -> str | None:
-    """What stands in for an absent content: a refusal, or the words of an answer given as sound."""
+    """What stands in for an absent or empty content: a refusal, or the words of an answer given as sound."""
     refusal, audio = message.get("refusal"), message.get("audio")
     if isinstance(refusal, str):
         return refusal

@@ -243,6 +243,8 @@ def test_other_vendors_reasoning_and_calls() -> None:
 def test_refusals_and_spoken_answers_are_read_out() -> None:
     [message] = chat_messages({"role": "assistant", "content": None, "refusal": "I can't."})
     assert message["content"] == "I can't."
+    [message] = chat_messages({"role": "assistant", "content": "", "refusal": "I can't."})
+    assert message["content"] == "I can't."
     [message] = chat_messages({"role": "assistant", "content": None, "audio": {"data": "UklG", "transcript": "Hello"}})
     assert message["content"] == "Hello"
 
