@@ -68,9 +68,13 @@ class SideBand:
         return self._epoll.fileno()
 
     def refresh_cpus(self) -> None:
-        """Open a ring on each CPU that is online and has none. Raises OSError if that fails on every CPU."""
+        """A ring for each CPU that is online, none for one that is not: its event died with it and stays dead when the
+        CPU comes back. Raises OSError if no CPU lets us."""
         failure: OSError | None = None
-        for cpu in online_cpus():
+        online = online_cpus()
+        for cpu in self._rings.keys() - set(online):
+            self._close_ring(self._rings[cpu].descriptor)
+        for cpu in online:
             if cpu in self._rings:
                 continue
             try:
@@ -87,7 +91,7 @@ class SideBand:
         """All events that are there, in order of time, without waiting. Two that happened on two CPUs within
         microseconds of this call may come in two reads, the later one first."""
         for descriptor, what in self._epoll.poll(0):
-            if what & ~select.EPOLLIN:  # its CPU went offline: the event is dead, and would wake us for ever
+            if what & ~select.EPOLLIN:  # the event is dead, and would wake us for ever
                 self._close_ring(descriptor)
         events: list[SideBandEvent] = []
         for ring in self._rings.values():
@@ -193,5 +197,5 @@ def _remedy(error: OSError) -> str:
     if error.errno in (errno.EPERM, errno.EACCES):
         return "CAP_PERFMON is needed (run as root, or give the service that capability)"
     if error.errno == errno.EMFILE:
-        return "raise the limit of open files (LimitNOFILE): one descriptor a CPU is needed"
+        return "raise the limit of open files (LimitNOFILE): two descriptors a CPU are needed"
     return "run `wirespan doctor`: the kernel needs CONFIG_PERF_EVENTS"

@@ -8,7 +8,7 @@ from wirespan.processes.discovery import Discovery, DiscoveryEvent, FileToLocate
 from wirespan.processes.known_files import FileCoverage, LocateOutcome
 from wirespan.processes.llm_clients import looks_like_llm_client
 from wirespan.processes.mapped_file import HostFiles, OpenedFile, open_mapped_file
-from wirespan.processes.mappings import FileKey, MappedFile, read_mappings, scan
+from wirespan.processes.mappings import FileKey, MappedFile, process_ids, read_mappings, scan
 from wirespan.processes.perf_records import (
     FileMapped,
     ProcessEnded,
@@ -43,6 +43,7 @@ __all__ = [
     "looks_like_llm_client",
     "open_mapped_file",
     "parse_records",
+    "process_ids",
     "read_mappings",
     "read_process",
     "scan",

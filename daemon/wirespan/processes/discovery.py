@@ -43,7 +43,8 @@ class FileToLocate:
 
 @dataclass(frozen=True, slots=True)
 class FileUnmapped:
-    """A file that was reported as COVERED: detach from it. When it comes back it is a new FileToLocate."""
+    """Detach from a file that was reported as COVERED or may yet be: an answer to its FileToLocate that is still under
+    way is void. When it comes back it is a new FileToLocate."""
 
     key: FileKey
     path_seen: str
@@ -114,12 +115,11 @@ class Discovery:
         self._look_at_pinned(now_ns)
         return self._take()
 
-    def located(self, key: FileKey, outcome: LocateOutcome, description: str = "") -> bool:
-        """What became of a FileToLocate. `description` is for people: the library found, or why it isn't covered.
-        False: nobody has that file any more, detach from it."""
+    def located(self, key: FileKey, outcome: LocateOutcome, description: str = "") -> None:
+        """What became of a FileToLocate. `description` is for people: the library found, or why it isn't covered."""
         known = self._files.get(key)
         if known is None:
-            return False
+            return
         if outcome is LocateOutcome.UNREACHABLE:
             self._counters.add("processes.files_unreachable")
             self._remove(known)
@@ -127,7 +127,6 @@ class Discovery:
             if outcome is LocateOutcome.NOTHING:
                 self._untrack(known)
             self._files.settle(known, outcome, description)
-        return True
 
     def expire(self, now_ns: int) -> list[DiscoveryEvent]:
         """To be called every second or so."""
@@ -263,7 +262,7 @@ class Discovery:
         return known.stamp.at_host_path and self._access.stamp(known.key, (known.path_seen,), "") is None
 
     def _drop(self, known: KnownFile) -> None:
-        if known.outcome is LocateOutcome.COVERED:
+        if known.outcome in (LocateOutcome.COVERED, None):
             self._out.append(FileUnmapped(known.key, known.path_seen))
         self._remove(known)
 
