@@ -255,3 +255,19 @@ def test_an_end_without_totals_says_nothing_of_a_loss() -> None:
     connection = ordered()
     connection.receive(record(R, 0, b"abcd"))
     assert connection.missing_at_end(ConnectionClosed(30, ID, CloseReason.PROCESS_EXITED)) == []
+
+
+def test_what_was_missed_before_a_joined_connection_is_not_lost_at_its_end() -> None:
+    counters = Counters()
+    connection = ordered(counters, opened=False)
+    connection.receive(record(W, 7, b"xy"))
+    closed = ConnectionClosed(30, ID, CloseReason.FREED, read_bytes=10, written_bytes=9)
+    assert [short(event) for event in connection.missing_at_end(closed)] == [("gap", R, 0, 10, GapReason.JOINED)]
+    assert counters["streams.lost_bytes"] == 0
+
+
+def test_what_was_muted_is_not_lost_at_its_end() -> None:
+    connection = ordered()
+    connection.receive(record(W, 0, b"GET /", seq=1))
+    connection.apply(Verdict(ID, 1, VerdictKind.MUTED))
+    assert connection.missing_at_end(ConnectionClosed(30, ID, CloseReason.FREED, read_bytes=9, written_bytes=5)) == []

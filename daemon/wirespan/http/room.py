@@ -31,14 +31,21 @@ class Http:
         self._connections: OrderedDict[ConnectionId, HttpConnection] = OrderedDict()
         self._shut_down: dict[ConnectionId, HttpConnection] = {}
 
+    @property
+    def buffered_bytes(self) -> int:
+        """What all open exchanges hold together."""
+        return self._budget.used_bytes
+
     def receive(self, event: StreamEvent) -> Iterable[HttpEvent]:
         match event:
             case StreamData():
                 connection = self._connections.get(event.connection.id)
                 if connection is None:
-                    return [*self._add(event), *self._connections[event.connection.id].data(event)]
-                self._connections.move_to_end(event.connection.id)
-                out = connection.data(event)
+                    out = self._add(event)
+                    out += self._connections[event.connection.id].data(event)
+                else:
+                    self._connections.move_to_end(event.connection.id)
+                    out = connection.data(event)
                 if self._budget.used_bytes > self._settings.max_buffered_bytes:
                     self._evict(event.time_ns, out)
                 return out

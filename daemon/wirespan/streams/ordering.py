@@ -77,13 +77,15 @@ class OrderedConnection:
 
     def missing_at_end(self, event: ConnectionClosed) -> list[StreamEvent]:
         """What the kernel side counted and never sent: a loss that no later record's offset shows."""
+        if self._muted_seq is not None:
+            return []  # it would have been dropped here
         out: list[StreamEvent] = []
         for direction, total in ((Direction.READ, event.read_bytes), (Direction.WRITE, event.written_bytes)):
             offset = self._next_offset[direction]
             if total is not None and total > offset:
-                self._counters.add(_GAP_COUNTERS[GapReason.LOST], total - offset)
-                gap = StreamGap(self.connection, direction, offset, total - offset, event.time_ns, GapReason.LOST)
-                out.append(gap)
+                reason = self._hole_reason(offset)
+                self._counters.add(_GAP_COUNTERS[reason], total - offset)
+                out.append(StreamGap(self.connection, direction, offset, total - offset, event.time_ns, reason))
                 self._next_offset[direction] = total
         return out
 
