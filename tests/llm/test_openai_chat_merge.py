@@ -200,75 +200,6 @@ def test_merges_any_stream_like_the_vendor_sdk(stream: list[Chunk]) -> None:
     assert merge.finished
 
 
-def test_a_server_that_sends_index_0_for_every_call() -> None:
-    merge = merged(
-        chunk(delta(tool_calls=[call(0, '{"a":', "call_a", "first")])),
-        chunk(delta(tool_calls=[call(0, "1}")])),
-        chunk(delta(tool_calls=[call(0, '{"b":', "call_b", "second")])),
-        chunk(delta(tool_calls=[call(0, "2}")])),
-        chunk(delta(tool_calls=[call(0, " ", "call_a")])),
-    )
-    assert message_of(merge)["tool_calls"] == [
-        {"id": "call_a", "type": "function", "function": {"name": "first", "arguments": '{"a":1} '}},
-        {"id": "call_b", "type": "function", "function": {"name": "second", "arguments": '{"b":2}'}},
-    ]
-
-
-def test_calls_without_index_count_by_position() -> None:
-    merge = merged(
-        chunk(delta(tool_calls=[call(None, "{", "call_a", "first"), call(None, "[", "call_b", "second")])),
-        chunk(delta(tool_calls=[call(None, "}"), call(None, "]")])),
-    )
-    assert [entry["function"] for entry in message_of(merge)["tool_calls"]] == [
-        {"name": "first", "arguments": "{}"},
-        {"name": "second", "arguments": "[]"},
-    ]
-
-
-def test_whole_calls_without_id_and_index_stay_apart() -> None:
-    merge = merged(
-        chunk(delta(tool_calls=[call(None, '{"x":1}', None, "look")])),
-        chunk(delta(tool_calls=[call(None, '{"x":2}', None, "look")])),
-        chunk(delta(tool_calls=[call(0, '{"y":3}', None, "write")])),
-    )
-    assert [entry["function"]["arguments"] for entry in message_of(merge)["tool_calls"]] == [
-        '{"x":1}',
-        '{"x":2}',
-        '{"y":3}',
-    ]
-
-
-def test_a_repeated_name_is_taken_once_and_fragments_of_one_are_joined() -> None:
-    merge = merged(
-        chunk(delta(tool_calls=[call(0, None, "call_a", "get_"), call(1, None, "call_b", "look")])),
-        chunk(delta(tool_calls=[call(0, None, None, "weather")])),
-        chunk(delta(tool_calls=[call(0, "{", None, "get_weather"), call(1, "{", "call_b", "look")])),
-        chunk(delta(tool_calls=[call(0, "}", None, "get_weather"), call(1, "}", "call_b", "look")])),
-    )
-    assert [entry["function"] for entry in message_of(merge)["tool_calls"]] == [
-        {"name": "get_weather", "arguments": "{}"},
-        {"name": "look", "arguments": "{}"},
-    ]
-
-
-def test_arguments_that_are_an_object_become_their_json() -> None:
-    function = {"name": "look", "arguments": {"x": [1, "é"]}}
-    merge = merged(chunk(delta(tool_calls=[{"index": 0, "id": "call_a", "function": function}])))
-    assert json.loads(message_of(merge)["tool_calls"][0]["function"]["arguments"]) == {"x": [1, "é"]}
-
-
-def test_custom_tool_calls() -> None:
-    merge = merged(
-        chunk(
-            delta(tool_calls=[{"index": 0, "id": "call_a", "type": "custom", "custom": {"name": "sh", "input": "l"}}])
-        ),
-        chunk(delta(tool_calls=[{"index": 0, "custom": {"input": "s"}}])),
-    )
-    assert message_of(merge)["tool_calls"] == [
-        {"id": "call_a", "type": "custom", "custom": {"name": "sh", "input": "ls"}}
-    ]
-
-
 def test_legacy_function_call() -> None:
     merge = merged(
         chunk(delta(role="assistant", function_call={"name": "look", "arguments": ""})),
@@ -404,11 +335,3 @@ def test_ends_of_calls() -> None:
 def test_nothing_seen_is_no_answer() -> None:
     assert merged().answer() is None
     assert merged({"type": "ping"}).answer() is None
-
-
-def test_linear_in_hostile_streams() -> None:
-    # 20,000 calls, ids and names of their own under one index: quadratic bookkeeping would take minutes.
-    chunks = [chunk(delta(tool_calls=[call(0, "{}", f"call_{n}", f"tool_{n}")])) for n in range(20_000)]
-    repeated = [chunk(delta(tool_calls=[call(0, "}", None, f"n{n}")])) for n in range(20_000)]
-    assert len(message_of(merged(*chunks))["tool_calls"]) == 20_000
-    assert message_of(merged(*repeated))["tool_calls"]

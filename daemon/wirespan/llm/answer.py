@@ -40,7 +40,7 @@ def read_response(response: HttpResponse, api: Api, request: JsonObject) -> Answ
     else:
         parsed = parse_json(body.content)
     if response.status >= 400:
-        error = error_from_response(response, parsed.value if parsed.text is None else parsed.text)
+        error = error_from_response(response, parsed.value or parsed.text)
         return Answer(Extent.WHOLE, wire=parsed.wire, error=error, problem=parsed.problem)
     return _read_json(response, api, parsed)
 
