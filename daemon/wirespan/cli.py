@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from wirespan import __version__
 from wirespan.errors import WirespanError
 
-COMMANDS = ("up", "serve", "run", "record", "replay", "doctor", "config")
+COMMANDS = ("up", "serve", "run", "demo", "record", "replay", "doctor", "config")
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -10,6 +10,7 @@ import os
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from wirespan.demo.launch import DemoMock, demo_client_command, run_demo_client,
 from wirespan.errors import WirespanError
 from wirespan.gated_command import GatedCommand
 from wirespan.status import StatusFile
-from wirespan_exporters import MlflowExporter
+from wirespan_exporters import Held, MlflowExporter, Rejected, Retry
 from wirespan_exporters.console import line as console_line
 
 SUMMARY = "make a first trace, without any API key"
@@ -72,8 +73,9 @@ def _shown_by_daemon(mock: DemoMock, config: Config, status: dict[str, Any]) -> 
         raise WirespanError(
             f"the daemon saw {seen} of {len(sent.reports)} calls", "look at `wirespan doctor` and the daemon's log"
         )
-    for target in _targets(status):
-        _say(f"{seen} model calls captured; their traces are at {target}")
+    _say(f"{seen} model calls captured; their traces:")
+    for target in status.get("deliveries", ()):
+        _say(f"  {_place(config, str(target.get('target')))}")
     return 0
 
 
@@ -81,8 +83,18 @@ def _calls(status: dict[str, Any]) -> int:
     return int(status.get("counters", {}).get("llm.inferences", 0))
 
 
-def _targets(status: dict[str, Any]) -> list[str]:
-    return [str(item.get("target")) for item in status.get("deliveries", ())]
+def _place(config: Config, target: str) -> str:
+    """The page of the experiment where `target` is an MLflow ("mlflow http://…", as deliveries name themselves)."""
+    kind, _, base = target.partition(" ")
+    settings = config.export_settings(os.environ).mlflow
+    if kind != "mlflow" or settings is None:
+        return target
+    exporter = MlflowExporter(replace(settings, uri=base))
+    try:
+        exporter.reach()
+        return exporter.experiment_url() or base
+    finally:
+        exporter.close()
 
 
 def _shown_by_ourselves(mock: DemoMock, config: Config) -> int:
@@ -117,7 +129,7 @@ def _unreachable(daemon: Daemon) -> str:
     """Why MLflow, if it is a target, can't be used; "" if it can."""
     for exporter in daemon.exporters:
         if isinstance(exporter, MlflowExporter) and (problem := exporter.reach()) is not None:
-            return f"{exporter.name}: {problem}"
+            return f"{exporter.name}: {problem.reason if isinstance(problem, Held | Retry | Rejected) else problem}"
     return ""
 
 
