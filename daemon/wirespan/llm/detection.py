@@ -96,8 +96,8 @@ def _refused_endpoint(target: str, authority: str, settings: LlmSettings) -> Ref
     path = path_of(target)
     if _OTLP_PATH.search(path):
         return _TELEMETRY
-    place = authority.lower() + path
-    if any(place.startswith(endpoint) for endpoint in settings.own_endpoints):
+    place = (authority + path).lower()
+    if any(place.startswith(endpoint.lower()) for endpoint in settings.own_endpoints):
         return _OWN_ENDPOINT
     return None
 

@@ -1,4 +1,7 @@
-"""One model call in the words of the OpenTelemetry GenAI semantic conventions (mlflow.md section 7)."""
+"""One model call in the words of the OpenTelemetry GenAI semantic conventions.
+
+https://github.com/open-telemetry/semantic-conventions-genai. Invariant: None means that the wire did not say.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +94,7 @@ class ToolDefinition:
 
 @dataclass(frozen=True, slots=True)
 class TokenUsage:
-    """Normalised: `input_tokens` includes cached ones, `output_tokens` includes reasoning (wire.md section 5.2).
+    """Normalised as the conventions want it: `input_tokens` includes cached ones, `output_tokens` includes reasoning.
     None = the vendor did not say."""
 
     input_tokens: int | None = None
