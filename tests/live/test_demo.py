@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from rig.mlflow_reading import StoredTrace, read_traces
+from rig.mlflow_reading import only_span, traces_of
+from rig.mlflow_server import MlflowReader, Trace
 from rig.wirespan_process import WirespanProcess, wirespan_command
-from wirespan.embedded_mlflow import EmbeddedMlflow
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(200)]
-
-
-@pytest.fixture(scope="module")
-def mlflow_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = EmbeddedMlflow(tmp_path_factory.mktemp("mlflow"), port=0)
-    yield server.start()
-    server.stop()
 
 
 def _settings(state: Path, uri: str, experiment: str) -> list[str]:
@@ -47,8 +40,14 @@ def _demo(settings: list[str]) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _assert_the_five_calls(traces: list[StoredTrace]) -> None:
-    states = sorted((trace.attributes["gen_ai.request.model"], trace.info["state"]) for trace in traces)
+def _traces(mlflow: MlflowReader, experiment: str, output: str) -> list[Trace]:
+    """Of this demo: a daemon sees whatever else this host does."""
+    (port,) = re.findall(r"listens on https://localhost:(\d+)", output)
+    return traces_of(mlflow, experiment, lambda found: found.get("server.port") == int(port), 5)
+
+
+def _assert_the_five_calls(traces: list[Trace]) -> None:
+    states = sorted((only_span(trace).attributes["gen_ai.request.model"], trace.state) for trace in traces)
     assert states == [
         ("claude-demo", "OK"),
         ("gpt-demo", "OK"),
@@ -56,33 +55,33 @@ def _assert_the_five_calls(traces: list[StoredTrace]) -> None:
         ("mock/rate-limited-once", "ERROR"),
         ("mock/rate-limited-once", "OK"),
     ]
-    tools = [trace for trace in traces if "tool_calls" in str(trace.outputs)]
+    tools = [trace for trace in traces if "tool_calls" in str(only_span(trace).outputs)]
     assert len(tools) == 1
-    assert "get_weather" in str(tools[0].outputs)
+    assert "get_weather" in str(only_span(tools[0]).outputs)
 
 
 @pytest.mark.mlflow
-def test_by_itself_with_a_link_to_each_trace(mlflow_uri: str, tmp_path: Path) -> None:
-    shown = _demo(_settings(tmp_path, mlflow_uri, "demo-alone"))
+def test_by_itself_with_a_link_to_each_trace(mlflow: MlflowReader, tmp_path: Path) -> None:
+    shown = _demo(_settings(tmp_path, mlflow.uri, "demo-alone"))
     assert shown.returncode == 0, shown.stderr
-    traces = read_traces(mlflow_uri, "demo-alone", "/v1/", 5)
+    traces = _traces(mlflow, "demo-alone", shown.stdout)
     _assert_the_five_calls(traces)
     for trace in traces:
         assert trace.info["trace_id"] in shown.stdout
-    assert shown.stdout.count(mlflow_uri) == 5
+    assert shown.stdout.count(mlflow.uri) == 5
 
 
 @pytest.mark.mlflow
-def test_by_the_daemon_that_runs(mlflow_uri: str, tmp_path: Path) -> None:
-    settings = _settings(tmp_path, mlflow_uri, "demo-daemon")
+def test_by_the_daemon_that_runs(mlflow: MlflowReader, tmp_path: Path) -> None:
+    settings = _settings(tmp_path, mlflow.uri, "demo-daemon")
     with WirespanProcess(["serve", *settings]) as daemon:
         _wait_for(tmp_path / "status.json")
         shown = _demo(settings)
         assert shown.returncode == 0, shown.stderr + daemon.log
     assert f"(pid {daemon.pid}) captures the client" in shown.stdout
-    traces = read_traces(mlflow_uri, "demo-daemon", "/v1/", 5)
+    traces = _traces(mlflow, "demo-daemon", shown.stdout)
     _assert_the_five_calls(traces)  # five, not ten: the demo did not capture them once more
-    assert f"{mlflow_uri}/#/experiments/" in shown.stdout
+    assert f"{mlflow.uri}/#/experiments/" in shown.stdout
 
 
 def _wait_for(path: Path) -> None:

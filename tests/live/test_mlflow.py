@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from rig.mlflow_reading import StoredTrace, read_traces
+from rig.mlflow_reading import only_span, token_usage, traces_of
+from rig.mlflow_server import MlflowReader, Trace
 from rig.mock_process import MockProcess
 from rig.programs import Outcome, Program, run_program
 from rig.wirespan_process import WirespanProcess
-from wirespan.embedded_mlflow import EmbeddedMlflow
 
 pytestmark = [pytest.mark.live, pytest.mark.mlflow, pytest.mark.timeout(300)]
 
@@ -42,33 +41,27 @@ EXPERIMENT = "live-tests"
 class Shown:
     """What the programs got, and the state the daemon wrote of itself before it was stopped."""
 
-    uri: str
+    mlflow: MlflowReader
     outcomes: dict[Program, Outcome]
     status: dict[str, Any]
 
-    def traces(self, program: Program) -> list[StoredTrace]:
+    def traces(self, program: Program) -> list[Trace]:
         outcome = self.outcomes[program]
-        return read_traces(self.uri, EXPERIMENT, f"/run/{outcome.run_id}/", len(outcome.calls))
-
-
-@pytest.fixture(scope="module")
-def mlflow_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = EmbeddedMlflow(tmp_path_factory.mktemp("mlflow"), port=0)
-    yield server.start()
-    server.stop()
+        part = f"/run/{outcome.run_id}/"
+        return traces_of(self.mlflow, EXPERIMENT, lambda found: part in found.get("url.path", ""), len(outcome.calls))
 
 
 @pytest.fixture(scope="module")
 def shown(
     request: pytest.FixtureRequest,
-    mlflow_uri: str,
+    mlflow: MlflowReader,
     mock_llm: MockProcess,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Shown:
     state = tmp_path_factory.mktemp("state")
     settings = {
         "export.to": "mlflow",
-        "export.mlflow_uri": mlflow_uri,
+        "export.mlflow_uri": mlflow.uri,
         "export.mlflow_experiment": EXPERIMENT,
         "capture.state_directory": str(state),
     }
@@ -79,7 +72,7 @@ def shown(
             done = pool.map(lambda program: run_program(program, mock_llm, uuid.uuid4().hex), programs)
             outcomes = dict(zip(programs, done, strict=True))
         status = _settled_status(state / "status.json")
-    return Shown(mlflow_uri, outcomes, status)
+    return Shown(mlflow, outcomes, status)
 
 
 def _programs_of(request: pytest.FixtureRequest) -> list[Program]:
@@ -102,7 +95,7 @@ def _settled_status(path: Path) -> dict[str, Any]:
 def test_every_call_is_a_trace_with_what_the_sdk_returned(program: Program, shown: Shown) -> None:
     calls, traces = shown.outcomes[program].calls, shown.traces(program)
     assert len(traces) == len(calls)
-    by_id = {trace.attributes["gen_ai.response.id"]: trace for trace in traces if _answered(trace)}
+    by_id = {only_span(trace).attributes["gen_ai.response.id"]: trace for trace in traces if _answered(trace)}
     answered = [call for call in calls if "choices" in call]
     assert len(answered) > 3
     for call in answered:
@@ -112,26 +105,27 @@ def test_every_call_is_a_trace_with_what_the_sdk_returned(program: Program, show
             assert any(_is_failure(trace, call["status"]) for trace in traces), call
 
 
-def _answered(trace: StoredTrace) -> bool:
-    return "gen_ai.response.id" in trace.attributes
+def _answered(trace: Trace) -> bool:
+    return "gen_ai.response.id" in only_span(trace).attributes
 
 
-def _is_failure(trace: StoredTrace, status: int) -> bool:
-    return trace.attributes.get("http.response.status_code") == status and trace.info["state"] == "ERROR"
+def _is_failure(trace: Trace, status: int) -> bool:
+    return only_span(trace).attributes.get("http.response.status_code") == status and trace.state == "ERROR"
 
 
-def _assert_shown(call: dict[str, Any], trace: StoredTrace, pid: int) -> None:
+def _assert_shown(call: dict[str, Any], trace: Trace, pid: int) -> None:
     case = call["case"]
-    assert trace.info["state"] == "OK", case
-    assert trace.info["tags"]["process.pid"] == str(pid), case
-    assert trace.attributes["mlflow.spanType"] == "CHAT_MODEL", case
-    assert trace.attributes["wirespan.capture.complete"] is True, case
-    assert trace.attributes["mlflow.llm.model"] == call["model"], case
-    expected = {key: value for key, value in call["usage"].items() if key in trace.token_usage and value is not None}
+    assert trace.state == "OK", case
+    assert trace.tags["process.pid"] == str(pid), case
+    assert only_span(trace).attributes["mlflow.spanType"] == "CHAT_MODEL", case
+    assert only_span(trace).attributes["wirespan.capture.complete"] is True, case
+    assert only_span(trace).attributes["mlflow.llm.model"] == call["model"], case
+    usage = token_usage(trace)
+    expected = {key: value for key, value in call["usage"].items() if key in usage and value is not None}
     assert {"input_tokens", "output_tokens"} <= expected.keys(), case
-    assert {key: trace.token_usage[key] for key in expected} == expected, case
-    assert trace.inputs["messages"][-1]["role"] in ("user", "tool"), case
-    choices = trace.outputs["choices"]
+    assert {key: usage[key] for key in expected} == expected, case
+    assert only_span(trace).inputs["messages"][-1]["role"] in ("user", "tool"), case
+    choices = only_span(trace).outputs["choices"]
     assert len(choices) == len(call["choices"]), case
     for shown_choice, choice in zip(choices, call["choices"], strict=True):
         message = shown_choice["message"]
@@ -157,10 +151,10 @@ def test_the_request_is_shown_as_it_was_sent(program: Program, shown: Shown, moc
     sent = {json.loads(entry.request_body)["messages"][-1]["content"]: entry.request_body for entry in entries}
     compared = 0
     for trace in shown.traces(program):
-        request = json.loads(sent[trace.inputs["messages"][-1]["content"]])
+        request = json.loads(sent[only_span(trace).inputs["messages"][-1]["content"]])
         # MLflow's UI shows a message only if it has the key.
-        assert trace.inputs["messages"] == [{"content": None, **message} for message in request["messages"]]
-        assert trace.attributes.get("mlflow.chat.tools", []) == request.get("tools", [])
+        assert only_span(trace).inputs["messages"] == [{"content": None, **message} for message in request["messages"]]
+        assert only_span(trace).attributes.get("mlflow.chat.tools", []) == request.get("tools", [])
         compared += 1
     assert compared == len(entries)
 
@@ -168,14 +162,14 @@ def test_the_request_is_shown_as_it_was_sent(program: Program, shown: Shown, moc
 @pytest.mark.parametrize("program", [OPENAI])
 def test_failures_and_aborts_are_marked(program: Program, shown: Shown) -> None:
     traces = shown.traces(program)
-    outcomes = [trace.attributes["wirespan.outcome"] for trace in traces]
+    outcomes = [only_span(trace).attributes["wirespan.outcome"] for trace in traces]
     # 429, 401, 400, 500 and the error event in a stream.
     assert outcomes.count("provider_error") == 5
     # The abandoned stream, and the one that the server cut: who closed can't be seen at the TLS library's border.
     assert outcomes.count("client_aborted") == 2
     assert outcomes.count("ok") == len(outcomes) - 7
-    retried = [trace for trace in traces if trace.attributes.get("http.request.resend_count") == 1]
-    assert [trace.info["state"] for trace in retried] == ["OK"]
+    retried = [trace for trace in traces if only_span(trace).attributes.get("http.request.resend_count") == 1]
+    assert [trace.state for trace in retried] == ["OK"]
 
 
 @pytest.mark.parametrize("program", [MIXED])
@@ -183,7 +177,7 @@ def test_other_traffic_is_muted_in_the_kernel_and_no_trace(program: Program, sho
     traces = shown.traces(program)
     assert len(traces) == 3
     texts = {call["id"]: call["text"] for call in shown.outcomes[program].calls}
-    stored = {trace.attributes["gen_ai.response.id"]: trace.outputs for trace in traces}
+    stored = {only_span(trace).attributes["gen_ai.response.id"]: only_span(trace).outputs for trace in traces}
     assert {key: value["choices"][0]["message"]["content"] for key, value in stored.items()} == texts
     counters = shown.status["counters"]
     assert counters["kernel.muted_calls"] > 0

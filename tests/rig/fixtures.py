@@ -1,4 +1,4 @@
-"""Fixtures of the live rig: the mock as a process, and a campaign of client programs a test module."""
+"""Fixtures of the live rig: the mock as a process, a campaign of client programs a test module, one MLflow a run."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from rig.campaign import Campaign
+from rig.mlflow_server import mlflow_server
 from rig.mock_process import MockProcess, run_mock
 from rig.programs import Program
+
+mlflow = pytest.fixture(scope="session")(mlflow_server)
 
 
 @pytest.fixture(scope="session")

@@ -1,99 +1,54 @@
-"""Traces read back from a real MLflow server over its REST API, the one its own client and UI use."""
+"""The traces of one program's calls in MLflow: each of one span, told from all others of this host by its attributes."""
 
 from __future__ import annotations
 
 import json
 import time
-import urllib.parse
-import urllib.request
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
+from urllib.error import HTTPError
 
-Json = Any
-_PAGE = 100
-_BATCH = 20
-
-
-@dataclass(frozen=True)
-class StoredTrace:
-    """`attributes` are those of its only span, as MLflow's REST API shows them."""
-
-    info: dict[str, Json]
-    attributes: dict[str, Json]
-    status: str
-
-    @property
-    def inputs(self) -> Json:
-        return self.attributes["mlflow.spanInputs"]
-
-    @property
-    def outputs(self) -> Json:
-        return self.attributes["mlflow.spanOutputs"]
-
-    @property
-    def token_usage(self) -> dict[str, int]:
-        usage: dict[str, int] = json.loads(self.info.get("trace_metadata", {}).get("mlflow.trace.tokenUsage", "{}"))
-        return usage
+from rig.mlflow_server import MlflowReader, StoredSpan, Trace
 
 
-def read_traces(uri: str, experiment: str, path_part: str, count: int, timeout_s: float = 20) -> list[StoredTrace]:
-    """Those whose url.path contains `path_part`, when there are `count` of them or at the time-out."""
+def traces_of(
+    reader: MlflowReader,
+    experiment: str,
+    is_wanted: Callable[[dict[str, Any]], bool],
+    count: int,
+    timeout_s: float = 20,
+) -> list[Trace]:
+    """Those whose span's attributes are wanted, when there are `count` of them, or at the time-out what there is."""
+    known: dict[str, Trace] = {}
     deadline = time.monotonic() + timeout_s
     while True:
-        found = [trace for trace in _all(uri, experiment) if path_part in str(trace.attributes.get("url.path"))]
+        for identifier in _identifiers(reader, experiment):
+            if identifier not in known:
+                trace = reader.find(int(identifier.removeprefix("tr-"), 16))
+                if trace is not None and trace.spans:
+                    known[identifier] = trace
+        found = [trace for trace in known.values() if is_wanted(only_span(trace).attributes)]
         if len(found) >= count or time.monotonic() > deadline:
             return found
         time.sleep(0.5)
 
 
-def _all(uri: str, experiment: str) -> list[StoredTrace]:
-    experiment_id = _experiment_id(uri, experiment)
-    if experiment_id is None:
-        return []
-    infos: list[Json] = []
-    token = ""
-    location = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment_id}}
-    while True:
-        body = {"locations": [location], "max_results": _PAGE, **({"page_token": token} if token else {})}
-        page = _call(f"{uri}/api/3.0/mlflow/traces/search", body)
-        infos += page.get("traces", [])
-        token = page.get("next_page_token", "")
-        if not token:
-            break
-    ids = [info["trace_id"] for info in infos]
-    return [trace for start in range(0, len(ids), _BATCH) for trace in _batch(uri, ids[start : start + _BATCH])]
+def only_span(trace: Trace) -> StoredSpan:
+    (span,) = trace.spans
+    return span
 
 
-def _experiment_id(uri: str, name: str) -> str | None:
-    found = _call(f"{uri}/api/2.0/mlflow/experiments/search", {"max_results": 1000})
-    return next((item["experiment_id"] for item in found["experiments"] if item["name"] == name), None)
+def token_usage(trace: Trace) -> dict[str, Any]:
+    """What MLflow made of it for the whole trace."""
+    usage: dict[str, Any] = json.loads(trace.info.get("trace_metadata", {}).get("mlflow.trace.tokenUsage", "{}"))
+    return usage
 
 
-def _batch(uri: str, ids: list[str]) -> list[StoredTrace]:
-    query = urllib.parse.urlencode([("trace_ids", identifier) for identifier in ids])
-    return [_stored(trace) for trace in _call(f"{uri}/api/3.0/mlflow/traces/batchGet?{query}")["traces"]]
-
-
-def _stored(trace: Json) -> StoredTrace:
-    (span,) = trace["spans"]
-    attributes = {item["key"]: _value(item.get("value", {})) for item in span["attributes"]}
-    return StoredTrace(trace["trace_info"], attributes, span.get("status", {}).get("code", "STATUS_CODE_UNSET"))
-
-
-def _value(value: dict[str, Json]) -> Json:
-    """An OTLP AnyValue as protobuf's JSON has it; null is a value without a kind."""
-    if not value:
-        return None
-    ((kind, inner),) = value.items()
-    if kind == "array_value":
-        return [_value(item) for item in inner.get("values", [])]
-    if kind == "kvlist_value":
-        return {item["key"]: _value(item.get("value", {})) for item in inner.get("values", [])}
-    return int(inner) if kind == "int_value" else inner
-
-
-def _call(url: str, body: Json = None) -> Json:
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"content-type": "application/json"})
-    with urllib.request.urlopen(request, timeout=60) as response:
-        return json.load(response)
+def _identifiers(reader: MlflowReader, experiment: str) -> list[str]:
+    try:
+        return [info["trace_id"] for info in reader.traces(experiment)]
+    except HTTPError as error:
+        error.close()
+        if error.code == 404:  # nothing was delivered yet, so there is no experiment
+            return []
+        raise

@@ -73,7 +73,7 @@ def _shown_by_daemon(mock: DemoMock, config: Config, status: dict[str, Any]) -> 
         raise WirespanError(
             f"the daemon saw {seen} of {len(sent.reports)} calls", "look at `wirespan doctor` and the daemon's log"
         )
-    _say(f"{seen} model calls captured; their traces:")
+    _say(f"{seen} model calls captured meanwhile; their traces:")
     for target in status.get("deliveries", ()):
         _say(f"  {_place(config, str(target.get('target')))}")
     return 0
