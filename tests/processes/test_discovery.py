@@ -110,6 +110,8 @@ def test_a_file_with_nothing_in_it_is_not_asked_for_again_nor_followed(discovery
     discovery.located(libc.key, NOTHING)
     assert discovery.receive(_map(2, libc, 2)) == []
     assert discovery.coverage() == []
+    # Every process maps a dozen such files: what each of them has must not be kept.
+    assert discovery._processes == {}
     assert discovery.receive(ProcessEnded(1, 3)) == []
 
 

@@ -76,6 +76,19 @@ def test_files_with_nothing_in_them_make_room_oldest_first(monkeypatch: pytest.M
     assert [files.get(FileKey(DISK, inode)) is not None for inode in (1, 2, 3)] == [False, True, True]
 
 
+def test_a_file_that_changed_is_not_evicted_in_its_old_state_s_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known_files, "MAX_WITH_NOTHING", 1)
+    files = KnownFiles(Counters())
+    old, new, other = _file(DISK, 1), _file(DISK, 1), _file(DISK, 2)
+    files.add(old)
+    files.settle(old, LocateOutcome.NOTHING, "")
+    files.remove(old)
+    files.add(new)
+    files.add(other)
+    files.settle(other, LocateOutcome.NOTHING, "")
+    assert files.get(FileKey(DISK, 1)) is new
+
+
 def test_aliases_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(known_files, "MAX_ALIASES", 2)
     files = KnownFiles(Counters())

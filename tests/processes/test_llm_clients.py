@@ -20,6 +20,7 @@ def _looks(executable: str, *arguments: str, mapped: tuple[str, ...] = ()) -> st
     [
         (f"{GLOBAL}/@anthropic-ai/claude-code-linux-x64/claude", ("claude",), (), "Claude Code"),
         ("/home/a/.local/share/claude/versions/2.1.330", ("claude", "--resume"), (), "Claude Code"),
+        ("/usr/bin/node", ("claude",), (), "Claude Code"),  # process.title
         ("/opt/codex/bin/codex", ("codex", "exec", "hi"), (), "Codex"),
         ("/usr/local/bin/ollama", ("ollama", "serve"), (), "Ollama"),
         ("/usr/bin/node", ("node", "/usr/local/bin/gemini", "-p", "hi"), (), "Gemini CLI"),

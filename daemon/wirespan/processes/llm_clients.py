@@ -64,8 +64,8 @@ def looks_like_llm_client(process: Process, mapped_paths: Iterable[str] = ()) ->
     if program in _PROGRAMS:
         return _PROGRAMS[program]
     arguments = process.command_args[:_MAX_ARGUMENTS]
-    if arguments and not _INTERPRETER.match(program):
-        title = _program_name(arguments[0])  # "claude" is what Claude Code calls itself, whatever its file's name
+    if arguments:
+        title = _program_name(arguments[0])  # "claude" is what Claude Code calls itself, whatever runs it
         if title in _PROGRAMS:
             return _PROGRAMS[title]
     if _INTERPRETER.match(program):
