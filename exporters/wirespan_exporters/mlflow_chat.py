@@ -228,12 +228,21 @@ def _anthropic_call(block: dict[str, Json]) -> dict[str, Json]:
 def _tool_result(block: dict[str, Json]) -> dict[str, Json]:
     content = block.get("content")
     if isinstance(content, list):
-        content = [shown_block(item) for item in content]
+        content = [_shown_result(item) for item in content]
     elif content is not None and not isinstance(content, str):
         content = _text(content)
     rest = {name: value for name, value in block.items() if name not in ("type", "tool_use_id", "content")}
     kind = {"wire_type": block["type"]} if block["type"] != "tool_result" else {}
     return {"role": "tool", "tool_call_id": _string(block.get("tool_use_id")), "content": content, **rest, **kind}
+
+
+def _shown_result(block: Json) -> dict[str, Json]:
+    """A block of a tool's result. The UI shows these as plain text: of an image, kilobytes of base64."""
+    if not isinstance(block, dict) or block.get("type") != "image":
+        return shown_block(block)
+    source = block.get("source")
+    kind = source.get("media_type") if isinstance(source, dict) else None
+    return {"type": "text", "text": f"[image: {kind}]" if kind else "[image]", "wire": block}
 
 
 def shown_block(block: Json) -> dict[str, Json]:

@@ -219,6 +219,13 @@ def test_images_are_shown_and_documents_named() -> None:
     ]
 
 
+def test_an_image_that_a_tool_gave_is_named() -> None:
+    png = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBO"}}
+    block = {"type": "tool_result", "tool_use_id": "t", "content": [png]}
+    [message] = chat_messages({"role": "user", "content": [block]})
+    assert message["content"] == [{"type": "text", "text": "[image: image/png]", "wire": png}]
+
+
 def test_tool_errors_are_kept() -> None:
     block = {"type": "tool_result", "tool_use_id": "t", "is_error": True, "content": "no such file"}
     assert chat_messages({"role": "user", "content": [block]}) == [
