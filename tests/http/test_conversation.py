@@ -357,6 +357,13 @@ def test_upgrades_are_said_once_and_not_read(
     assert counters["http.uncovered_bytes"] > 0
 
 
+def test_http2_on_a_connection_that_spoke_http1_before() -> None:
+    tape = Tape().write(GET).read(OK + b"hello").write(GET, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").read(OK + b"hello")
+    said = through_http(tape.close().events)
+    assert [event.end.value for event in said if isinstance(event, HttpExchange)] == ["complete", "superseded"]
+    assert [event.protocol for event in said if isinstance(event, Uncovered)] == ["h2"]
+
+
 def test_an_upgrade_that_is_refused_goes_on() -> None:
     upgrade = b"GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n"
     tape = Tape().write(upgrade).read(OK.replace(b"200", b"426") + b"hello").write(GET).read(OK + b"hello")

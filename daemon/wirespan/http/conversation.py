@@ -168,6 +168,7 @@ class Conversation:
     def _begin_request(self, found: FoundHead, event: StreamData, out: list[HttpEvent]) -> None:
         line, fields = parse_request_head(found.data, self._settings.max_header_fields)
         if line.method == H2_METHOD:
+            self.end(ExchangeEnd.SUPERSEDED, event.time_ns, out)
             self.upgraded_to = "h2"
             return
         early = self._early.take(first_byte_ns(found.first, written=self.role is Role.CLIENT), found.first)
