@@ -7,7 +7,7 @@ from wirespan.locate.byte_source import BytesSource
 from wirespan.locate.elf import ElfFile
 from wirespan.locate.elf_symbols import Symbol
 from wirespan.locate.library import describe
-from wirespan.locate.openssl import LIBRESSL_MARK
+from wirespan.locate.openssl import BORINGSSL_MARK, LIBRESSL_MARK
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,11 @@ from wirespan.locate.openssl import LIBRESSL_MARK
 def test_description(soname: str, rodata: bytes, expected: str) -> None:
     elf = ElfFile(BytesSource(ElfImage([Function("a")], soname=soname, rodata=rodata).build()))
     assert describe(elf, []) == expected
+
+
+def test_boringssl_is_known_by_a_function_of_its_own() -> None:
+    elf = ElfFile(BytesSource(ElfImage([Function("a")], rodata=b"OpenSSL 1.1.1 is what it claims").build()))
+    assert describe(elf, [Symbol(BORINGSSL_MARK, 0, 0)]) == "BoringSSL"
 
 
 def test_libressl_is_known_by_a_function_of_its_own() -> None:

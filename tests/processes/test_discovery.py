@@ -410,11 +410,12 @@ def test_an_upgrade_puts_a_new_file_in_a_pinned_place(discovery: Discovery, host
     discovery.located(old.key, COVERED)
     discovery.receive(_map(1, old, 2))
     new = host.put("/lib/libssl.so.3", 55)
-    assert [(type(event), event.key) for event in discovery.expire(3)] == [(FileToLocate, new.key)]
+    assert discovery.expire(3 * S) == [], "paths are looked at every ten seconds"
+    assert [(type(event), event.key) for event in discovery.expire(11 * S)] == [(FileToLocate, new.key)]
     discovery.located(new.key, COVERED)
-    assert discovery.expire(4) == [], "process 1 still runs the old one"
-    discovery.receive(ProcessEnded(1, 5))
-    assert discovery.expire(6) == [FileUnmapped(old.key, "/lib/libssl.so.3")]
+    assert discovery.expire(12 * S) == [], "process 1 still runs the old one"
+    discovery.receive(ProcessEnded(1, 13 * S))
+    assert discovery.expire(14 * S) == [FileUnmapped(old.key, "/lib/libssl.so.3")]
     assert [file.key for file in discovery.coverage()] == [new.key]
 
 
@@ -423,9 +424,9 @@ def test_a_pinned_file_that_is_removed_goes(discovery: Discovery, host: FakeHost
     discovery.pin(["/lib/libssl.so.3"], 1)
     discovery.located(library.key, COVERED)
     del host.at_path["/lib/libssl.so.3"]
-    assert discovery.expire(2) == [FileUnmapped(library.key, "/lib/libssl.so.3")]
+    assert discovery.expire(11 * S) == [FileUnmapped(library.key, "/lib/libssl.so.3")]
     host.put("/lib/libssl.so.3", 66)
-    assert [event.key.inode for event in discovery.expire(3)] == [66]
+    assert [event.key.inode for event in discovery.expire(22 * S)] == [66]
 
 
 def test_a_pinned_file_on_overlay_or_btrfs_is_known_when_it_is_mapped(discovery: Discovery, host: FakeHost) -> None:

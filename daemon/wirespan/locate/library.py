@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from wirespan.locate.byte_source import ElfError, chunks
 from wirespan.locate.elf import ElfFile
 from wirespan.locate.elf_symbols import Symbol
-from wirespan.locate.openssl import LIBRESSL_MARK
+from wirespan.locate.openssl import BORINGSSL_MARK, LIBRESSL_MARK
 
 MAX_SEARCH_BYTES = 128 << 20
 _VERSION_BYTES = 64
@@ -19,7 +19,10 @@ _SONAME = re.compile(r"libssl(?:-[0-9a-f]{8})?\.so\.([0-9.]+)$")
 
 def describe(elf: ElfFile, symbols: Iterable[Symbol]) -> str:
     """E.g. "OpenSSL 3.5.7" (linked in statically), "OpenSSL 3 (libssl.so.3)", "LibreSSL"."""
-    if any(symbol.name == LIBRESSL_MARK for symbol in symbols):
+    names = {symbol.name for symbol in symbols}
+    if BORINGSSL_MARK in names:
+        return "BoringSSL"
+    if LIBRESSL_MARK in names:
         return f"LibreSSL ({elf.soname})" if elf.soname else "LibreSSL"
     match = _SONAME.search(elf.soname)
     if match:

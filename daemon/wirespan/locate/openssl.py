@@ -14,10 +14,11 @@ from wirespan.locate.elf import EM_AARCH64, EM_X86_64, ElfFile
 from wirespan.locate.elf_symbols import Symbol
 from wirespan.locate.plan import BOOKKEEPING_FUNCTIONS, CODE_BYTES, READ_FUNCTIONS, WRITE_FUNCTIONS, ProbeSite
 
-# LibreSSL has this function and the others don't.
+# Functions that only the one library has.
 LIBRESSL_MARK = "SSL_CTX_use_certificate_chain_mem"
+BORINGSSL_MARK = "SSL_CTX_set_grease_enabled"
 _PUBLIC = ("SSL_read", "SSL_write", "SSL_read_ex", "SSL_write_ex")
-FUNCTIONS = (*_PUBLIC, *sorted(BOOKKEEPING_FUNCTIONS), "SSL_peek", LIBRESSL_MARK)
+FUNCTIONS = (*_PUBLIC, *sorted(BOOKKEEPING_FUNCTIONS), "SSL_peek", LIBRESSL_MARK, BORINGSSL_MARK)
 
 MACHINES = frozenset({EM_X86_64, EM_AARCH64})
 MAX_COPIES = 4

@@ -28,6 +28,8 @@ from wirespan.processes.perf_records import (
 
 GRACE_NS = 600 * 1_000_000_000
 VERIFY_INTERVAL_NS = 1_000_000_000
+# 30 us a path, and a plan cache knows up to 512. A file mapped meanwhile is seen at once anyway.
+PINNED_INTERVAL_NS = 10 * 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class Discovery:
         self._files = KnownFiles(counters)
         self._processes: dict[int, dict[KnownFile, int]] = {}  # pid -> file -> when it was mapped
         self._pinned: dict[str, KnownFile | None] = {}
+        self._next_look_at_pinned_ns = 0
         self._out: list[DiscoveryEvent] = []
         # True when only a scan can tell what is true now: at the start, after lost records.
         self.rescan_needed = True
@@ -108,8 +111,8 @@ class Discovery:
         return self._take()
 
     def pin(self, paths: Iterable[str], now_ns: int) -> list[DiscoveryEvent]:
-        """Cover these files of the host though nobody maps them yet. `expire` looks at the paths again: after an
-        upgrade the new file takes the old one's place."""
+        """Cover these files of the host though nobody maps them yet. `expire` looks at the paths again every
+        ten seconds: after an upgrade the new file takes the old one's place."""
         for path in paths:
             self._pinned.setdefault(path, None)
         self._look_at_pinned(now_ns)
@@ -130,7 +133,8 @@ class Discovery:
 
     def expire(self, now_ns: int) -> list[DiscoveryEvent]:
         """To be called every second or so."""
-        self._look_at_pinned(now_ns)
+        if now_ns >= self._next_look_at_pinned_ns:
+            self._look_at_pinned(now_ns)
         for known in self._files.of_interest():
             since_ns = known.unmapped_since_ns
             if since_ns is not None and (now_ns - since_ns >= self._grace_ns or self._is_gone(known)):
@@ -243,6 +247,7 @@ class Discovery:
         return False
 
     def _look_at_pinned(self, now_ns: int) -> None:
+        self._next_look_at_pinned_ns = now_ns + PINNED_INTERVAL_NS
         for path, before in list(self._pinned.items()):
             mapped = self._access.find(path)
             known = self._mapped(0, mapped, now_ns, 0) if mapped is not None else None
