@@ -9,8 +9,6 @@ import pytest
 
 from rig.threaded_mock import ThreadedMock
 from wirespan.demo import client
-from wirespan.demo.launch import run_demo_client, running_mock
-from wirespan.errors import WirespanError
 
 
 def test_what_the_client_sends(mock: ThreadedMock, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,17 +28,3 @@ def test_what_the_client_sends(mock: ThreadedMock, tmp_path: Path, capsys: pytes
     assert [entry.problem for entry in entries] == [""] * 5
     assert b"x-stainless-retry-count: 1" in entries[4].request_head
     assert "clear" in reports[1]["text"]
-
-
-def test_as_processes(tmp_path: Path) -> None:
-    with running_mock(tmp_path) as mock:
-        run = run_demo_client(mock)
-    assert len(run.reports) == 5
-    assert run.pid != mock.pid
-
-
-def test_a_failing_client_is_reported(tmp_path: Path) -> None:
-    with running_mock(tmp_path) as mock:
-        mock.certificate.write_text("no certificate")
-        with pytest.raises(WirespanError, match="the demo client failed"):
-            run_demo_client(mock)

@@ -1,4 +1,4 @@
-"""The traces of one program's calls in MLflow: each of one span, told from all others of this host by its attributes."""
+"""The traces of one program's calls in MLflow: each of one span, told from all others of this host by attributes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ from urllib.error import HTTPError
 
 from rig.mlflow_server import MlflowReader, StoredSpan, Trace
 
+_TIMEOUT_S = 20
+
 
 def traces_of(
-    reader: MlflowReader,
-    experiment: str,
-    is_wanted: Callable[[dict[str, Any]], bool],
-    count: int,
-    timeout_s: float = 20,
+    reader: MlflowReader, experiment: str, is_wanted: Callable[[dict[str, Any]], bool], count: int
 ) -> list[Trace]:
     """Those whose span's attributes are wanted, when there are `count` of them, or at the time-out what there is."""
     known: dict[str, Trace] = {}
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + _TIMEOUT_S
     while True:
         for identifier in _identifiers(reader, experiment):
             if identifier not in known:

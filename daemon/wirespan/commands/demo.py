@@ -53,10 +53,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def running_daemon(file: StatusFile) -> dict[str, Any] | None:
     """The status of a daemon that runs now on this host, as far as we may see it."""
-    status = file.read()
-    if status is None or time.time() - float(status.get("written_s", 0)) > _STATUS_FRESH_S:
+    status = file.read() or {}
+    written_s, pid = status.get("written_s"), status.get("pid")
+    if not isinstance(written_s, float) or time.time() - written_s > _STATUS_FRESH_S:
         return None
-    return status if Path(f"/proc/{int(status.get('pid', 0))}").exists() else None
+    return status if Path(f"/proc/{pid}").exists() else None
 
 
 def _shown_by_daemon(mock: DemoMock, config: Config, status: dict[str, Any]) -> int:
