@@ -140,9 +140,9 @@ def test_events_wake_the_reader_within_milliseconds() -> None:
 
 @pytest.mark.live
 def test_more_records_than_the_ring_holds_wrap_without_a_tear() -> None:
-    """The smallest ring, read again and again while it goes round many times."""
+    """A small ring, read again and again while it goes round many times."""
     counters = Counters()
-    with SideBand.open(counters, ring_bytes=4096) as side_band:
+    with SideBand.open(counters, ring_bytes=16384) as side_band:
         forked, ended = 0, 0
         for _ in range(150):
             child = subprocess.Popen(["/bin/true"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -28,7 +27,7 @@ pytestmark = pytest.mark.live
 MOUNT = """
 mount -t tmpfs own {place} && mkdir {place}/upper {place}/work {place}/root &&
 mount -t overlay own -o lowerdir={image},upperdir={place}/upper,workdir={place}/work {place}/root &&
-{first} exec {place}/root/agent 60
+{first} exec {place}/root/agent -c 'echo ready; read line'
 """
 
 
@@ -37,7 +36,7 @@ def image(tmp_path: Path) -> Path:
     """The layer that all containers share."""
     layer = tmp_path / "image"
     layer.mkdir()
-    (layer / "agent").write_bytes(Path("/bin/sleep").read_bytes())
+    (layer / "agent").write_bytes(Path("/bin/sh").read_bytes())
     (layer / "agent").chmod(0o755)
     return layer
 
@@ -46,20 +45,15 @@ def image(tmp_path: Path) -> Path:
 def _container(place: Path, image: Path, first: str = "") -> Iterator[tuple[int, MappedFile]]:
     place.mkdir()
     script = MOUNT.format(place=place, image=image, first=first)
-    with subprocess.Popen(["unshare", "--mount", "sh", "-c", script]) as child:
+    command = ["unshare", "--mount", "sh", "-c", script]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         try:
-            yield child.pid, _wait_for_agent(child.pid)
+            assert child.stdout is not None
+            assert child.stdout.readline() == b"ready\n"  # so its entry point has been passed
+            (mapped,) = [mapped for mapped in read_mappings(child.pid) if mapped.path.endswith("/root/agent")]
+            yield child.pid, mapped
         finally:
             child.kill()
-
-
-def _wait_for_agent(pid: int) -> MappedFile:
-    for _ in range(500):
-        for mapped in read_mappings(pid):
-            if mapped.path.endswith("/root/agent"):
-                return mapped
-        threading.Event().wait(0.01)
-    raise AssertionError("the container did not start")
 
 
 def _entry_offset(image: Path) -> int:
