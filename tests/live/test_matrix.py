@@ -9,6 +9,7 @@ import pytest
 
 from rig.campaign import Campaign
 from rig.comparison import assert_captured
+from rig.node import find_node, system_node
 from rig.programs import Program
 from rig.sdk_comparison import assert_same_as_sdk
 
@@ -25,7 +26,11 @@ LARGE_REQUEST = Program("large_request.py", count=10)
 NODE = pytest.mark.node
 
 PYTHON_SDKS = [OPENAI_SYNC, OPENAI_ASYNC, ANTHROPIC_SYNC, ANTHROPIC_ASYNC]
+# The distribution's Node beside the wheel's, where there is one: another version, another static OpenSSL.
+_HAS_OTHER_NODE = system_node() not in (None, find_node())
+SYSTEM_NODE = [Program("openai.mjs", count=5, runtime="system-node")] if _HAS_OTHER_NODE else []
 NODE_SDKS = [
+    *SYSTEM_NODE,
     Program("openai.mjs", count=20, runtime="node"),
     Program("anthropic.mjs", count=20, runtime="node"),
 ]
