@@ -317,6 +317,8 @@ static __always_inline void put_call(struct progress *progress, u32 chunks_max, 
   for (u32 index = 0; index < chunks_max; index++) {
     if (index >= chunks)
       break;
+    /* LLVM 19 would fold both bounds into one `!=`, which the verifier can't see the end of. */
+    asm volatile("" : "+r"(index));
     header->offset = progress->begin + done;
     header->call_offset = done;
     put_16384(header, progress->buffer + done, CHUNK_BYTES, request && done == 0);
@@ -396,7 +398,7 @@ static __always_inline int leave(struct pt_regs *ctx, u8 direction, u32 chunks_m
   return 0;
 }
 
-/* The rest of a call that is larger than one program may walk through. The kernel allows 33 tail calls: over 1 GiB. */
+/* The rest of a call that is larger than one program may walk through: up to 136 MiB in all. */
 int leave_rest(struct pt_regs *ctx) {
   struct call_key call_key = {};
   call_key.pid_tgid = bpf_get_current_pid_tgid();

@@ -11,7 +11,7 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from wirespan.capture.layout import Layouts, load_layouts
 from wirespan.capture.loader import LoadRequest, encode_request
 from wirespan.errors import CaptureError
 
+LOADER_MODULE = "wirespan.capture.loader"
 LOAD_TIMEOUT_S = 60.0
 _DESCRIPTORS_MAX = 64
 
@@ -74,11 +75,16 @@ def load_kernel_side(bpf_directory: Path, ring_bytes: int, attach: str = "auto")
     """Start the loader, take the descriptors it sends. CaptureError says what is missing and the remedy."""
     layouts = load_layouts(bpf_directory / "events.h")
     request = LoadRequest(str(bpf_directory), ring_bytes, attach)
+    return run_loader([sys.executable, "-m", LOADER_MODULE], request, layouts)
+
+
+def run_loader(command: Sequence[str], request: LoadRequest, layouts: Layouts) -> KernelSide:
+    """`command` runs the loader module under some interpreter, maybe in another root; `request` is as seen there."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
         os.set_inheritable(theirs.fileno(), True)
         process = subprocess.Popen(
-            [sys.executable, "-m", "wirespan.capture.loader", str(theirs.fileno()), encode_request(request)],
+            [*command, str(theirs.fileno()), encode_request(request)],
             pass_fds=(theirs.fileno(),),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -94,7 +100,11 @@ def _receive(channel: socket.socket, process: subprocess.Popen[bytes], layouts: 
         data, descriptors, _flags, _address = socket.recv_fds(channel, 65536, _DESCRIPTORS_MAX)
     except TimeoutError:
         process.kill()
-        data, descriptors = b"", []
+        output, _ = process.communicate()
+        raise CaptureError(
+            f"the BPF loader did not finish in {LOAD_TIMEOUT_S:.0f} s: {_tail(output)}",
+            "if the machine is not overloaded, report this text with the output of `wirespan doctor`",
+        ) from None
     output, _ = process.communicate()
     if not data:
         raise CaptureError(
