@@ -1,13 +1,19 @@
-"""http.client: `--count` calls on one connection, 10 ms apart, so that a daemon can come and go meanwhile."""
+"""http.client: calls on one connection, 10 ms apart, until standard input ends: a daemon comes and goes meanwhile.
+
+At most `--count` calls.
+"""
 
 from __future__ import annotations
 
 import http.client
-import time
+import select
+import sys
 from typing import Any
 
 from common import Run, main
 from raw import PATH, chat_body, chat_headers, read_answer
+
+_PAUSE_S = 0.01
 
 
 def work(run: Run) -> list[Any]:
@@ -16,7 +22,8 @@ def work(run: Run) -> list[Any]:
     for number in range(run.count):
         connection.request("POST", run.prefix + PATH, chat_body(f"call-{number}"), chat_headers())
         calls.append(read_answer(f"call-{number}", connection.getresponse().read()))
-        time.sleep(0.01)
+        if select.select([sys.stdin], [], [], _PAUSE_S)[0]:
+            break
     connection.close()
     return calls
 

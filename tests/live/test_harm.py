@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from rig import comparison
 from rig.mock_process import MockProcess
-from rig.programs import Outcome, Program, run_program
+from rig.programs import HeldProgram, Outcome, Program, run_program
 from rig.recorder import Recorder, replay
 
 pytestmark = pytest.mark.live
@@ -45,30 +46,36 @@ def test_kill_minus_9_under_load(mock_llm: MockProcess, tmp_path: Path) -> None:
         assert comparison.bodies(exchange) in sent
 
 
-def test_a_client_runs_through_starts_and_stops_of_the_daemon(mock_llm: MockProcess, tmp_path: Path) -> None:
-    # GIVEN a client with 350 calls on one connection
+def test_a_client_runs_through_starts_and_stops_of_the_daemon(
+    request: pytest.FixtureRequest, mock_llm: MockProcess, tmp_path: Path
+) -> None:
+    # GIVEN a client that makes a call every 10 ms on one connection
     run_id = uuid.uuid4().hex
-    outcomes: list[Outcome] = []
-    paced = Program("paced.py", count=350)
-    client = threading.Thread(target=lambda: outcomes.append(run_program(paced, mock_llm, run_id)))
-    client.start()
+    client = HeldProgram(Program("paced.py", count=20_000), mock_llm, run_id)
+    request.addfinalizer(client.close)
+    client.begin()
     # WHEN recorders come and go meanwhile
-    recordings = []
-    while client.is_alive() and len(recordings) < 3:
-        recordings.append(tmp_path / f"round-{len(recordings)}.wsrec")
-        with Recorder(recordings[-1]):
-            client.join(0.3)
-    client.join(90)
+    recordings = [tmp_path / f"round-{number}.wsrec" for number in range(3)]
+    for recording in recordings:
+        with Recorder(recording):
+            _wait_for_calls(mock_llm, run_id, len(mock_llm.entries(run_id)) + 20)
+    outcome = client.finish()
     # THEN the client has every answer
-    (outcome,) = outcomes
-    assert len(outcome.calls) == paced.count
+    entries = mock_llm.settled_entries(run_id)
+    assert len(outcome.calls) == len(entries) > 60
+    assert len({entry.connection for entry in entries}) == 1
     # AND each recorder saw whole exchanges from where it joined, and true ones
-    sent = {(entry.request_body, entry.response_body) for entry in mock_llm.settled_entries(run_id)}
-    captured = 0
+    sent = {(entry.request_body, entry.response_body) for entry in entries}
     for recording in recordings:
         exchanges = comparison.of_run(replay(recording, "exchanges"), run_id)
         whole = [item for item in exchanges if item["end"] == "complete"]
         assert {comparison.bodies(item) for item in whole} <= sent
+        assert len(whole) >= 10
         assert len(whole) >= len(exchanges) - 2  # the first and the last of a round may be cut by its edges
-        captured += len(whole)
-    assert captured > 20
+
+
+def _wait_for_calls(mock: MockProcess, run_id: str, count: int) -> None:
+    deadline = time.monotonic() + 30
+    while len(mock.entries(run_id)) < count:
+        assert time.monotonic() < deadline, "the client makes no calls any more"
+        time.sleep(0.02)

@@ -134,5 +134,16 @@ class HeldProgram:
             self.process.communicate()
 
     def go(self) -> Outcome:
-        stdout, stderr = self.process.communicate("go\n", timeout=_TIMEOUT_S)
+        """Let it work to its end."""
+        self.begin()
+        return self.finish()
+
+    def begin(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+
+    def finish(self) -> Outcome:
+        """Its end; a program that goes on until its standard input is closed gets that."""
+        stdout, stderr = self.process.communicate(timeout=_TIMEOUT_S)
         return read_outcome(self._run_id, self._command, self.process.returncode, stdout, stderr)
