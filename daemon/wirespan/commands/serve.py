@@ -46,6 +46,7 @@ def keep_running(daemon: Daemon, stopping: threading.Event, notifier: Notifier) 
     """Until `stopping`, or until a thread has failed (CaptureError). The watchdog is fed only when both threads have
     gone round since: a hung one is systemd's to end."""
     status = StatusFile.of(daemon.config)
+    status.write(daemon)  # at once: `wirespan demo` looks for a daemon that runs
     before = (-1, -1)
     wait_s = min(_ROUND_S, notifier.watchdog_interval_ns / 2e9) if notifier.watchdog_interval_ns else _ROUND_S
     while not stopping.wait(wait_s):
