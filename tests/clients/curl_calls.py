@@ -29,6 +29,7 @@ def work(run: Run) -> list[Any]:
             "compressed",
             post("compressed", "--compressed", "--data-binary", "@-", headers=script(encoding="accept"), stream=True),
         ),
+        read_stream("slow", post("slow", "-N", "--data-binary", "@-", headers=script(delay_ms=40), stream=True)),
     ]
     check(b"content-length" in curl(None, "--head", path="/v1/models").lower(), "the HEAD")
     return calls

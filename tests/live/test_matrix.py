@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from rig.campaign import Campaign
-from rig.comparison import assert_captured
+from rig.comparison import assert_captured, bodies
 from rig.node import find_node, system_node
 from rig.programs import Program
 from rig.sdk_comparison import assert_same_as_sdk
@@ -76,9 +76,12 @@ def test_every_inference_becomes_a_span(program: Program, campaign: Campaign) ->
 @pytest.mark.parametrize("program", [CURL])
 def test_the_process_is_named(program: Program, campaign: Campaign) -> None:
     exchanges = campaign.exchanges(program)
-    assert {exchange["exe"].rsplit("/", 1)[-1] for exchange in exchanges} == {"curl"}
-    assert len({exchange["pid"] for exchange in exchanges}) == len(exchanges) > 4
-    assert all("--cacert" in exchange["command_args"] for exchange in exchanges)
+    assert len({exchange["pid"] for exchange in exchanges}) == len(exchanges) > 5
+    (slow,) = [exchange for exchange in exchanges if b'"slow: ' in (bodies(exchange)[0] or b"")]
+    assert slow["exe"].endswith("/curl")
+    assert "--cacert" in slow["command_args"]
+    # The others live for 10 to 20 ms: on a busy host they may be gone before /proc is read, but are never misnamed.
+    assert {exchange["exe"] for exchange in exchanges} <= {slow["exe"], ""}
 
 
 @pytest.mark.parametrize("program", [KEEP_ALIVE])
