@@ -167,15 +167,25 @@ def test_a_content_of_exactly_the_limit_is_whole() -> None:
     assert (len(frozen.content or b""), frozen.truncated, frozen.complete) == (1000, False, True)
 
 
-def test_a_long_timeline_is_thinned_and_stays_true() -> None:
-    body = collector(settings=replace(SETTINGS, max_timeline_entries=100))
+@pytest.mark.parametrize("limit", [100, 101])
+def test_a_long_timeline_is_thinned_and_stays_true(limit: int) -> None:
+    body = collector(settings=replace(SETTINGS, max_timeline_entries=limit))
     for number in range(1000):
         body.add(b"x", number * 10)
     timeline = body.freeze(ended=True).timeline
-    assert 50 <= len(timeline) <= 101
+    assert limit // 2 <= len(timeline) <= limit
     assert timeline[-1] == (1000, 9990)
     # Each entry that stayed is one that was made; what is between belongs to the later one.
     assert all(time_ns == (end - 1) * 10 for end, time_ns in timeline)
+
+
+@pytest.mark.parametrize("limit", [4, 5])
+def test_the_last_entry_of_a_thinned_timeline_stays(limit: int) -> None:
+    for count in range(1, 20):
+        body = collector(settings=replace(SETTINGS, max_timeline_entries=limit))
+        for number in range(count):
+            body.add(b"x", number)
+        assert body.freeze(ended=True).timeline[-1] == (count, count - 1)
 
 
 def test_what_is_held_is_charged_and_given_back() -> None:
@@ -207,7 +217,7 @@ def test_the_promise_of_body_holds_for_any_bytes_and_holes(
     coding: BodyCoding, steps: list[bytes | int], limit: int
 ) -> None:
     budget = Budget()
-    settings = replace(SETTINGS, max_body_bytes=limit, max_content_bytes=limit, max_timeline_entries=4)
+    settings = replace(SETTINGS, max_body_bytes=limit, max_content_bytes=limit, max_timeline_entries=4 + limit % 2)
     body = collector(coding, settings, budget)
     passed = b""
     for time_ns, step in enumerate(steps):
@@ -228,6 +238,6 @@ def test_the_promise_of_body_holds_for_any_bytes_and_holes(
     assert frozen.timeline == () or frozen.timeline[-1][0] == len(frozen.content or b"")
     if coding is PLAIN and not missing:
         assert frozen.content == frozen.raw
-    assert held <= limit * 2 + 16 * 5
+    assert held <= limit * 2 + 16 * 6
     body.release()
     assert budget.used_bytes == 0

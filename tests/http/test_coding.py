@@ -97,6 +97,13 @@ def test_each_flush_is_handed_on_at_once(name: str) -> None:
     assert [have >= end for have, end in zip(seen, ends, strict=True)] == [True] * len(ends)
 
 
+def test_output_that_zlib_still_holds_is_asked_for() -> None:
+    # Cut somewhere, zlib has taken all input, given a whole piece of 64 KiB, and still holds the rest of a match.
+    wire = gzip.compress(b"\x00" * 200_000)
+    for end in range(len(wire)):
+        assert decode(["gzip"], [wire[:end]]) == zlib.decompressobj(31).decompress(wire[:end])
+
+
 def test_several_codings_are_undone_from_the_last_to_the_first() -> None:
     wire = brotli.compress(gzip.compress(TEXT))
     assert_four_ways(lambda pieces: [decode(["gzip", "br"], pieces)], wire, [TEXT], trailing=b"")

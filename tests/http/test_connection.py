@@ -89,6 +89,16 @@ def test_joined_in_the_middle_of_a_response() -> None:
     assert contents(said) == [(b"hello", True), (b"world", True)]
 
 
+def test_what_is_no_answer_is_ignored_after_joining() -> None:
+    tape = Tape().read(b"data: x\n\n").write(GET).read(b"data: [DONE]\n\n").read(OK + b"hello")
+    assert contents(through_http(tape.events)) == [(b"hello", True)]
+
+
+def test_after_what_is_no_answer_the_next_request_has_its_own() -> None:
+    tape = Tape().read(b"data: x\n\n").write(GET).read(b"what is this").write(GET).read(OK + b"hello").close()
+    assert contents(through_http(tape.events)) == [(None, True), (b"hello", True)]
+
+
 def test_joined_in_front_of_a_response() -> None:
     tape = Tape().read(OK, b"other").write(GET).read(OK + b"hello").close()
     said = through_http(tape.events)

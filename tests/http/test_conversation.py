@@ -460,6 +460,18 @@ HOLES: dict[str, tuple[Step, list[Short]]] = {
         lambda t: t.write(POST).withhold(R, CONTINUE).write(b"{json:}").read(OK + b"hello"),
         [posted()],
     ),
+    "an interim answer, and pipelining behind it": (
+        lambda t: t.write(GET).withhold(R, CONTINUE).read(OK, b"he").write(GET).read(b"llo" + OK + b"world"),
+        [got(), got(b"world")],
+    ),
+    "the whole answer, then the close": (
+        lambda t: t.write(GET).withhold(R, OK + b"hello").read(b"").call(R, b"rest", (), 9).close(),
+        [("GET", "/models", b"", True, None, None, None, "desynchronised")],
+    ),
+    "the answer's beginning, and nothing behind it but the close": (
+        lambda t: t.write(GET).withhold(R, OK).read(b"HTTP").close(),
+        [("GET", "/models", b"", True, None, None, None, "desynchronised")],
+    ),
     "a part of the answer, then the close": (
         lambda t: t.write(GET).call(R, OK + b"hello", withhold=[0], record_bytes=20).close(),
         [("GET", "/models", b"", True, None, None, None, "desynchronised")],
@@ -503,6 +515,18 @@ HOLES: dict[str, tuple[Step, list[Short]]] = {
             t.write(POST, b"{j").withhold(W, b"son").write(b":}").read(OK + b"hello").write(GET).read(OK + b"world")
         ),
         [("POST", "/chat", b"{j", False, 200, b"hello", True, "complete"), got(b"world")],
+    ),
+    "and pipelining behind it": (
+        lambda t: (
+            t.write(GET)
+            .read(OK + b"hello")
+            .withhold(W, POST + b"{json:}")
+            .write(GET)
+            .read(OK, b"wo")
+            .write(GET)
+            .read(b"rld" + OK + b"third")
+        ),
+        [got(), got(b"world"), got(b"third")],
     ),
     "the end of a request and the beginning of the next": (
         lambda t: (

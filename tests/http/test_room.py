@@ -81,6 +81,16 @@ def test_a_silent_exchange_is_handed_on() -> None:
     ]
 
 
+def test_an_idle_connection_with_nothing_open_stays_as_it_is() -> None:
+    rooms = Rooms(exchange_idle_ns=10 * SECOND)
+    tape = Tape().write(GET).read(OK + b"hello")
+    rooms.say(tape.events)
+    assert list(rooms.http.expire(tape.now_ns + 100 * SECOND)) == []
+    # Only in sync an empty line may stand in front of a request.
+    tape.events.clear()
+    assert ends(rooms.say(tape.write(b"\r\n" + GET).read(OK + b"world").events)) == [("/models", "complete", b"world")]
+
+
 def test_a_shut_down_connection_waits_a_moment_for_the_rest() -> None:
     rooms = Rooms(shutdown_grace_ns=2 * SECOND)
     tape = Tape().write(GET).read(b"HTTP/1.1 200 OK\r\n\r\n", b"hello").close(CloseReason.SHUTDOWN)
