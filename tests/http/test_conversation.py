@@ -516,6 +516,10 @@ HOLES: dict[str, tuple[Step, list[Short]]] = {
         ),
         [("POST", "/chat", b"{j", False, 200, b"hello", True, "complete"), got(b"world")],
     ),
+    "behind an early answer": (
+        lambda t: t.write(POST).read(OK + b"hello").withhold(R, b"??").read(b"junk").write(b"{json:}"),
+        [posted()],
+    ),
     "and pipelining behind it": (
         lambda t: (
             t.write(GET)

@@ -279,8 +279,9 @@ class Conversation:
         self._counters.add("http.desync.gap_between_responses")
         for exchange in self._exchanges[:-1]:
             self._finish(exchange, ExchangeEnd.DESYNCHRONISED, time_ns, out)
-        if self._exchanges:
-            self._exchanges[-1].answer_damaged = True
+        awaiting = self._unanswered()
+        if awaiting is not None:
+            awaiting.answer_damaged = True
         self._responses.lose_sync()
         self._uncertain = True
 
