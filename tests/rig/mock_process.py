@@ -58,8 +58,8 @@ def run_mock(directory: Path) -> Iterator[MockProcess]:
     process = subprocess.Popen(
         [*command, "--truth", str(truth), "--ca-out", str(ca)], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
     )
+    assert process.stdout is not None
     try:
-        assert process.stdout is not None
         line = process.stdout.readline()
         assert line, f"the mock did not start: exit code {process.wait(_START_TIMEOUT_S)}"
         ports = json.loads(line)["ports"]
