@@ -19,6 +19,7 @@ from wirespan.config import Config
 from wirespan.daemon import Daemon
 
 FILE_NAME = "status.json"
+SERVICE_DIRECTORY = Path("/run/wirespan")  # RuntimeDirectory= of systemd/wirespan.service
 
 
 def summary(daemon: Daemon) -> str:
@@ -65,6 +66,12 @@ class StatusFile:
     def of(cls, config: Config) -> StatusFile:
         runtime = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
         return cls(Path(runtime or config.capture.state_directory) / FILE_NAME)
+
+    @classmethod
+    def find(cls, config: Config) -> StatusFile:
+        """Of a daemon that runs: the service's runtime directory is named in its own environment only."""
+        places = (cls.of(config), cls(SERVICE_DIRECTORY / FILE_NAME))
+        return next((place for place in places if place.path.exists()), places[0])
 
     def write(self, daemon: Daemon) -> None:
         try:

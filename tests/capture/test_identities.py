@@ -21,7 +21,7 @@ def test_a_process_is_read_once_until_it_becomes_another_program() -> None:
     identities = Identities(Counters(), read=read)
     first = identities.get(7)
     assert identities.get(7) is first
-    identities.forget(7)
+    identities.executed(7, "program")
     assert identities.get(7) == process(7, executable="/bin/program-2")
     assert reads == [7, 7]
 
@@ -54,3 +54,26 @@ def test_who_is_left_alone(who: Process | None, excluded: bool, counter: str | N
     identities = Identities(counters, exclude_executables=("/opt/bank/*",), exclude_uids=(1001,))
     assert identities.is_excluded(who) is excluded
     assert dict(counters.snapshot()) == ({counter: 1} if counter else {})
+
+
+def test_a_process_that_was_too_quick_is_named_by_what_perf_said() -> None:
+    identities = Identities(Counters(), read=lambda _pid: None)
+    identities.executed(7, "curl")
+    identities.mapped(7, "/usr/bin/curl")
+    identities.mapped(7, "/lib64/ld-linux-x86-64.so.2")
+    assert identities.get(7) == Process(ProcessKey(7, 0), executable="/usr/bin/curl", command_name="curl")
+
+
+def test_proc_is_believed_first_and_a_new_program_forgets_the_old_one() -> None:
+    identities = Identities(Counters(), read=lambda pid: process(pid, executable="/usr/bin/python3.11"))
+    identities.executed(7, "python3")
+    identities.mapped(7, "/usr/bin/python3")
+    assert identities.get(7) == process(7, executable="/usr/bin/python3.11")
+    gone = Identities(Counters(), read=lambda _pid: None)
+    gone.executed(7, "sh")
+    gone.mapped(7, "/bin/sh")
+    gone.executed(7, "curl")
+    assert gone.get(7) is None
+    gone.forget(7)
+    gone.mapped(7, "/usr/bin/other")
+    assert gone.get(7) is None

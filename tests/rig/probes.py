@@ -26,7 +26,9 @@ def live() -> str | None:
 
 
 def mlflow() -> str | None:
-    return None if importlib.util.find_spec("mlflow") else "mlflow is not installed: pip install -e '.[mlflow]'"
+    spec = importlib.util.find_spec("mlflow")
+    # tests/mlflow is on the path too, as a namespace package without an origin.
+    return None if spec and spec.origin else "mlflow is not installed: pip install -e '.[mlflow]'"
 
 
 def node() -> str | None:

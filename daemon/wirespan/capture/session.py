@@ -189,13 +189,15 @@ class CaptureSession:
             if self._tree is not None:
                 self._tree.forked(event.pid, event.parent_pid)
         elif isinstance(event, ProcessExecuted):
-            self._identities.forget(event.pid)
+            self._identities.executed(event.pid, event.command_name)
             self._include(event.pid)  # the new program is asked anew
             if event.pid in self._announced:
                 self._announce(event.pid, event.time_ns, events)
-        elif isinstance(event, FileMapped) and event.file.key in self._covered and event.pid not in self._announced:
-            # It can make TLS calls now: read who it is while it lives, it may be gone before its data is read.
-            self._announce(event.pid, event.time_ns, events)
+        elif isinstance(event, FileMapped):
+            self._identities.mapped(event.pid, event.file.path)
+            if event.file.key in self._covered and event.pid not in self._announced:
+                # It can make TLS calls now: read who it is while it lives, it may be gone before its data is read.
+                self._announce(event.pid, event.time_ns, events)
 
     def _announce(self, pid: int, time_ns: int, events: list[CaptureEvent]) -> None:
         if pid in self._excluded:

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     start_logging(config.log.level.number)
     with tempfile.TemporaryDirectory(prefix="wirespan-demo-") as directory, running_mock(Path(directory)) as mock:
         _say(f"a stand-in for two vendor APIs listens on {mock.base}")
-        status = running_daemon(StatusFile.of(config))
+        status = running_daemon(StatusFile.find(config))
         if status is not None:
             return _shown_by_daemon(mock, config, status)
         return _shown_by_ourselves(mock, config)
@@ -61,7 +61,7 @@ def running_daemon(file: StatusFile) -> dict[str, Any] | None:
 
 
 def _shown_by_daemon(mock: DemoMock, config: Config, status: dict[str, Any]) -> int:
-    file = StatusFile.of(config)
+    file = StatusFile.find(config)
     before = _calls(status)
     _say(f"the daemon that runs (pid {status['pid']}) captures the client")
     sent = run_demo_client(mock)

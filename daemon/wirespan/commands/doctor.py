@@ -75,7 +75,7 @@ def _export_findings(config: Config) -> Iterable[Finding]:
 
 
 def _daemon_finding(config: Config) -> Finding:
-    status = StatusFile.of(config).read()
+    status = StatusFile.find(config).read()
     if status is None:
         return Finding("daemon", State.WARNING, "does not run, or its status is not ours to read")
     deliveries = ", ".join(
