@@ -23,6 +23,7 @@ ANTHROPIC = {**CHAT, "max_tokens": 9}
 VERSION = {"anthropic-version": "2023-06-01"}
 OPENAI_TOOLS = {"tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}], "stream": True}
 ANTHROPIC_TOOLS = {"system": "s", "tools": [{"name": "f", "input_schema": {"type": "object"}}]}
+RESPONSES = {"model": "m", "input": [{"role": "user", "content": "hi"}], "instructions": "s"}
 ABSOLUTE = "https://api.openai.com/v1/chat/completions"
 
 WANTED, MUTED, LATER = VerdictKind.WANTED, VerdictKind.MUTED, None
@@ -80,10 +81,16 @@ MODEL_CALLS = [
     Row("unknown path, plain", "/api/llm", CHAT, "openai.chat", LATER),
     Row("unknown path, Anthropic", "/ai/proxy", {**ANTHROPIC, **ANTHROPIC_TOOLS}, "anthropic.messages", LATER),
     Row("no content type", "/api/llm", CHAT, "openai.chat", LATER, {"content-type": ""}),
+    Row("Responses", "/v1/responses", {"model": "m", "input": "hi"}, "openai.responses", WANTED),
+    Row("Codex, ChatGPT login", "/backend-api/codex/responses", RESPONSES, "openai.responses", LATER),
+    Row("Copilot, Responses without version", "/responses", RESPONSES, "openai.responses", LATER),
+    Row("Azure Responses", "/openai/v1/responses?api-version=preview", RESPONSES, "openai.responses", WANTED),
+    Row("a stored prompt", "/v1/responses", {"model": "m", "prompt": {"id": "p"}}, "openai.responses", WANTED),
+    Row("compaction", "/v1/responses/compact", RESPONSES, "openai.responses", WANTED),
+    Row("Responses, cut body", "/v1/responses", b'{"model": "m", "inp', "openai.responses", WANTED),
+    Row("Responses, unknown path", "/llm", {"model": "m", "input": "x", "store": False}, "openai.responses", LATER),
 ]
 UNCOVERED = [
-    Row("Responses", "/v1/responses", {"model": "m", "input": "hi"}, "uncovered.openai.responses", WANTED),
-    Row("Codex", "/backend-api/codex/responses", {"model": "m", "input": []}, "uncovered.openai.responses", LATER),
     Row("completions", "/v1/completions", {"model": "m", "prompt": "x"}, "uncovered.openai.completions", WANTED),
     Row("FIM", "/v1/fim/completions", {"model": "m", "prompt": "x"}, "uncovered.mistral.fim", WANTED),
     Row("Mistral agents", "/v1/agents/completions", {"agent_id": "a"}, "uncovered.mistral.agents", WANTED),
@@ -132,13 +139,6 @@ UNCOVERED = [
         "uncovered.bedrock.converse",
         LATER,
     ),
-    Row(
-        "Responses, unknown path",
-        "/llm",
-        {"model": "m", "input": "x", "store": False},
-        "uncovered.openai.responses",
-        LATER,
-    ),
 ]
 SLACK = {"channel": "C1", "text": "hi", "role": "user", "content": "hi"}
 SPANS = {"resourceSpans": [{"scopeSpans": [{"spans": [{"attributes": [{"key": "messages"}]}]}]}]}
@@ -152,6 +152,17 @@ OTHERS = [
     Row("mail service", "/v3/example.com/messages", {"from": "a", "to": "b"}, "not_inference.shape", LATER),
     Row("count_tokens", "/v1/messages/count_tokens?beta=true", CHAT, "not_inference.count_tokens", MUTED, VERSION),
     Row("Gemini countTokens", "/v1beta/models/g:countTokens", {"contents": []}, "not_inference.count_tokens", MUTED),
+    Row("Responses input_tokens", "/v1/responses/input_tokens", RESPONSES, "not_inference.count_tokens", MUTED),
+    Row("Codex' prewarm", "/v1/responses", {**RESPONSES, "generate": False}, "not_inference.prewarm", WANTED),
+    Row(
+        "prewarm of the prompt cache",
+        "/v1/responses",
+        {**RESPONSES, "prompt_cache_options": {"prewarm": True}},
+        "not_inference.prewarm",
+        WANTED,
+    ),
+    Row("cancel a response", "/v1/responses/resp_1/cancel", b"", "not_inference.unknown", LATER),
+    Row("a stored response", "/v1/responses/resp_1", b"", "not_inference.method", MUTED, method="GET"),
     Row("message batches", "/v1/messages/batches", {"requests": []}, "not_inference.batch", MUTED, VERSION),
     Row("cancel a batch", "/v1/messages/batches/b1/cancel", b"", "not_inference.batch", MUTED, VERSION),
     Row("model list", "/v1/models", b"", "not_inference.method", MUTED, method="GET"),

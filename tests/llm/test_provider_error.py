@@ -127,6 +127,31 @@ def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
     assert error_of(response) == InferenceError("rate_limit_error", "slow down", seconds)
 
 
+def google_error(retry_delay: Any) -> dict[str, Any]:
+    retry = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": retry_delay}
+    details = ["odd", {"@type": "type.googleapis.com/google.rpc.Help", "links": []}, retry]
+    return {"error": {"code": 429, "message": "Quota", "status": "RESOURCE_EXHAUSTED", "details": details}}
+
+
+@pytest.mark.parametrize(
+    ("retry_delay", "headers", "seconds"),
+    [
+        ("34.074824224s", {}, 34.074824224),
+        ("7s", {}, 7.0),
+        ("7s", {"retry-after": "9"}, 9.0),
+        ("soon", {}, None),
+        ("²s", {}, None),
+        ("-1s", {}, None),
+        (5, {}, None),
+    ],
+)
+def test_google_tells_in_the_body_how_long_to_wait(
+    retry_delay: Any, headers: dict[str, str], seconds: float | None
+) -> None:
+    response = response_of(google_error(retry_delay), 429, headers)
+    assert error_of(response) == InferenceError("RESOURCE_EXHAUSTED", "Quota", seconds)
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -152,6 +177,9 @@ def test_no_error_stated(body: Any) -> None:
     [
         ({"error": {"message": "died", "type": "server_error"}}, InferenceError("server_error", "died")),
         ({"message": "overloaded"}, InferenceError("200", "overloaded")),
+        ({"type": "error", "code": "server_error", "message": "Boom"}, InferenceError("server_error", "Boom")),
+        ({"type": "error", "code": None, "message": "Boom"}, InferenceError("error", "Boom")),
+        (google_error("3s"), InferenceError("RESOURCE_EXHAUSTED", "Quota", 3.0)),
         ({"x": 1}, InferenceError("200", '{"x": 1}')),
     ],
 )

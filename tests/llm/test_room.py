@@ -55,6 +55,8 @@ from wirespan.llm import (
 
 # What is no inference
 
+PREWARM = "not_inference.prewarm"
+
 
 @pytest.mark.parametrize(
     ("exchange", "count"),
@@ -69,7 +71,8 @@ from wirespan.llm import (
         (exchange_of(request_of(CHAT, "/api/llm"), response_of({"message": "x"}, 404)), "not_inference.unconfirmed"),
         (exchange_of(request_of(CLAUDE, "/rooms/messages"), response_of({"ok": 1})), "not_inference.contradicted"),
         (exchange_of(request_of(CHAT, "/v1/responses"), None), "not_inference.shape"),
-        (exchange_of(request_of({**CHAT, "input": "x"}, "/v1/responses"), None), "uncovered.openai.responses"),
+        (exchange_of(request_of({"prompt": "x"}, "/v1/images/generations"), None), "uncovered.openai.images"),
+        (exchange_of(request_of({"model": "m", "input": "x", "generate": False}, "/v1/responses"), None), PREWARM),
         (exchange_of(request_of(CHAT, "/v1/models", "GET"), None), "not_inference.method"),
         (chat(response_of(COMPLETION), role=Role.SERVER), "server_role"),
     ],

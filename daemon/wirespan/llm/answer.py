@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from wirespan.http import HttpResponse
-from wirespan.llm.api import AnswerReading, Api
+from wirespan.llm.api import AnswerReading, Api, Framing
 from wirespan.llm.fields import JsonObject, is_object
 from wirespan.llm.inference import InferenceError, Json
 from wirespan.llm.json_text import JsonText, parse_json
 from wirespan.llm.outcome import Extent, is_damaged
 from wirespan.llm.provider_error import error_from_event, error_from_response, retry_after
-from wirespan.llm.streamed import StreamReading, is_event_stream, read_stream
+from wirespan.llm.streamed import StreamReading, framing_of, read_stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,9 @@ class Answer:
 
 def read_response(response: HttpResponse, api: Api, request: JsonObject) -> Answer:
     """Read `response` as `api`'s answer to `request`. With a status of 400 and above, `error` is always set."""
-    if is_event_stream(response):
-        return _read_stream(response, api, request)
+    framing = framing_of(response, api.framing)
+    if framing is not None:
+        return _read_stream(response, api, request, framing)
     body = response.body
     if body.content is None:
         parsed = JsonText(None, problem=f"body not decoded: {body.decode_error or 'bytes are missing'}")
@@ -60,16 +61,16 @@ def _read_json(response: HttpResponse, api: Api, parsed: JsonText) -> Answer:
     return Answer(
         extent,
         reading,
-        parsed.wire,
+        api.abridge(value) if whole and is_object(value) and is_ours else parsed.wire,
         error=_with_status(reading.error, response),
         contradicts=whole and value is not None and not is_ours,
         problem=parsed.problem,
     )
 
 
-def _read_stream(response: HttpResponse, api: Api, request: JsonObject) -> Answer:
+def _read_stream(response: HttpResponse, api: Api, request: JsonObject, framing: Framing) -> Answer:
     merge = api.new_merge(request)
-    stream = read_stream(response.body, merge, response.end_ns)
+    stream = read_stream(response.body, merge, response.end_ns, framing)
     merged = merge.answer()
     reading = api.read_answer(merged, merge.block_end) if merged is not None else AnswerReading()
     error = _with_status(reading.error, response)
@@ -90,4 +91,7 @@ def _read_stream(response: HttpResponse, api: Api, request: JsonObject) -> Answe
 def _with_status(error: InferenceError | None, response: HttpResponse) -> InferenceError | None:
     if error is None:
         return None
-    return InferenceError(error.type or str(response.status), error.message, retry_after(response.headers))
+    wait_s = retry_after(response.headers)
+    return InferenceError(
+        error.type or str(response.status), error.message, error.retry_after_s if wait_s is None else wait_s
+    )

@@ -88,9 +88,30 @@ class StreamMerge(Protocol):
         """When the tool call at `place` of `answer()` was complete."""
 
 
+class Framing(Enum):
+    """How the events of a streamed answer are told apart in a body. Server-sent events are understood of every API."""
+
+    SSE = "sse"
+    NDJSON = "ndjson"
+    JSON_ARRAY = "json_array"
+
+
+def _always_inference(_request: JsonObject) -> str | None:
+    return None
+
+
+def _as_it_is(body: JsonObject) -> JsonObject:
+    return body
+
+
 @dataclass(frozen=True, slots=True)
 class Api:
-    """One provider API. `provider` is the gen_ai.provider.name where the host does not tell a better one."""
+    """One provider API. `provider` is the gen_ai.provider.name where the host does not tell a better one.
+
+    `framing`: what its streams come in where not in server-sent events. `not_inference`: why a request in this API's
+    words asks for no answer (the rest of a counter name), None if it does. `abridge`: an answer without the bulk that
+    nobody reads (vectors), for the wire JSON.
+    """
 
     name: str
     operation: str
@@ -99,3 +120,6 @@ class Api:
     read_request: Callable[[JsonObject], RequestReading]
     read_answer: Callable[[JsonObject, BlockEnd], AnswerReading]
     new_merge: Callable[[JsonObject], StreamMerge]
+    framing: Framing = Framing.SSE
+    not_inference: Callable[[JsonObject], str | None] = _always_inference
+    abridge: Callable[[JsonObject], JsonObject] = _as_it_is

@@ -89,6 +89,8 @@ def detect(request: HttpRequest, authority: str, settings: LlmSettings) -> Found
         return decided
     if decided.api is None:
         return Refused(f"uncovered.{decided.name}")
+    if is_object(parsed.value) and (reason := decided.api.not_inference(parsed.value)) is not None:
+        return Refused(f"not_inference.{reason}")
     return Found(decided.api, match is not None and (match.sure or _names_anthropic(request.headers)), path, parsed)
 
 

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from wirespan.llm import anthropic_messages, openai_chat
+from wirespan.llm import anthropic_messages, openai_chat, openai_responses
 from wirespan.llm.api import Api
 from wirespan.llm.fields import JsonObject
 
@@ -46,12 +46,14 @@ _BEDROCK = r"model/[^/]+"
 FORMATS = (
     Format("openai.chat", r"chat/completions", (_MESSAGES,), True, openai_chat.API),
     Format("anthropic.messages", r"messages", (_MODEL, _MESSAGES, ("max_tokens",)), False, anthropic_messages.API),
-    # Known, not read yet.
     Format(
         "openai.responses",
         r"responses(?:/compact)?",
         (_MODEL, ("input", "prompt", "conversation", "previous_response_id")),
+        False,
+        openai_responses.API,
     ),
+    # Known, not read yet.
     Format("openai.completions", r"completions", (_MODEL, ("prompt",))),
     Format("mistral.fim", r"fim/completions", (_MODEL, ("prompt",)), True),
     Format("mistral.agents", r"(?:conversations|agents/completions)(?:/[^/]+)?", (("inputs", "messages", "agent_id"),)),

@@ -14,7 +14,7 @@ from datetime import timezone
 from email.utils import parsedate_to_datetime
 
 from wirespan.http import Headers, HttpResponse, header
-from wirespan.llm.fields import JsonObject, is_object, mapping, string
+from wirespan.llm.fields import JsonObject, is_object, mapping, objects, sequence, string
 from wirespan.llm.inference import InferenceError, Json
 
 _TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
@@ -27,6 +27,8 @@ def error_from_response(response: HttpResponse, body: Json) -> InferenceError:
     status = str(response.status)
     said = error_from_json(body) or _loosely_stated(body)
     retry_after_s = retry_after(response.headers)
+    if retry_after_s is None and said is not None:
+        retry_after_s = said.retry_after_s
     if said is not None:
         return InferenceError(said.type or status, said.message or _status_line(response), retry_after_s)
     if isinstance(body, str) and body.strip():
@@ -53,7 +55,7 @@ def error_from_json(body: Json) -> InferenceError | None:
 def error_from_event(event: Json, status: int) -> InferenceError:
     """The error that an event of a stream is, which had begun with `status`."""
     said = error_from_json(event) or _loosely_stated(event) or InferenceError("", json.dumps(event)[:_MESSAGE_LIMIT])
-    return InferenceError(said.type or str(status), said.message)
+    return InferenceError(said.type or str(status), said.message, said.retry_after_s)
 
 
 def _loosely_stated(body: Json) -> InferenceError | None:
@@ -69,13 +71,22 @@ def _loosely_stated(body: Json) -> InferenceError | None:
 
 
 def _from_object(error: JsonObject) -> InferenceError:
-    kind = string(error, "type") or string(error, "status") or string(error, "code")
+    kind = string(error, "type")
+    if kind is None or kind == "error":  # OpenAI's error event says only there what went wrong: {"type": "error", ...}
+        kind = string(error, "status") or string(error, "code") or kind
     code = error.get("code")
     if kind is None and isinstance(code, int) and not isinstance(code, bool):
         kind = str(code)
     inner = mapping(error, "metadata").get("raw")  # OpenRouter: what the provider behind it said
     message = string(error, "message") or (inner if isinstance(inner, str) else None) or string(error, "detail")
-    return InferenceError(kind or "", message or "")
+    return InferenceError(kind or "", message or "", _retry_delay(error))
+
+
+def _retry_delay(error: JsonObject) -> float | None:
+    """google.rpc.RetryInfo among the details of a google.rpc.Status: {"@type": ..., "retryDelay": "34.5s"}."""
+    delays = (string(detail, "retryDelay") for detail in objects(sequence(error, "details")))
+    delay = next((delay for delay in delays if delay is not None), "")
+    return _non_negative(delay.removesuffix("s").encode("ascii", "replace")) if delay.endswith("s") else None
 
 
 def retry_after(headers: Headers) -> float | None:

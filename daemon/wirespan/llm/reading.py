@@ -8,13 +8,14 @@ from wirespan.http import HttpExchange
 from wirespan.llm import caller
 from wirespan.llm.answer import Answer, read_response
 from wirespan.llm.api import Api, RequestReading
+from wirespan.llm.body_credentials import without_credentials
 from wirespan.llm.detection import Found, Refused
 from wirespan.llm.fields import JsonObject, is_object
 from wirespan.llm.formats import FORMATS
 from wirespan.llm.inference import Inference, InferenceError, Json, Message, Outcome
 from wirespan.llm.outcome import Ending, Extent, error_of, is_damaged, judge
 from wirespan.llm.provider_name import provider_name
-from wirespan.llm.target import model_of
+from wirespan.llm.target import asks_for_stream, model_of
 
 _UPGRADE = Refused("not_inference.upgrade")
 _REDIRECT = Refused("not_inference.redirect")
@@ -65,7 +66,7 @@ class _Times:
 
 
 def _compose(exchange: HttpExchange, found: Found, api: Api, request: JsonObject, answer: Answer) -> Inference:
-    reading, answered = api.read_request(request), answer.reading
+    reading, answered = _read_request(api, request, found.path), answer.reading
     outcome, error = _outcome(exchange, answer, reading)
     messages, finish_reasons = _with_cut(answer, outcome)
     times = _times(exchange, answer)
@@ -92,8 +93,8 @@ def _compose(exchange: HttpExchange, found: Found, api: Api, request: JsonObject
         start_ns=exchange.request.start_ns,
         first_chunk_ns=times.first_chunk_ns,
         end_ns=times.end_ns,
-        request_json=found.request.wire,
-        response_json=answer.wire,
+        request_json=without_credentials(found.request.wire),
+        response_json=without_credentials(answer.wire),
         stream_events=answer.stream.marks if answer.stream is not None else (),
         resend_count=caller.resend_count(headers),
         conversation_id=reading.conversation_id or caller.conversation_id(headers),
@@ -103,6 +104,13 @@ def _compose(exchange: HttpExchange, found: Found, api: Api, request: JsonObject
         traceparent=caller.traceparent(headers),
         extra={**reading.extra, **answered.extra, **_problems(found, answer)},
     )
+
+
+def _read_request(api: Api, request: JsonObject, path: str) -> RequestReading:
+    reading = api.read_request(request)
+    if not asks_for_stream(path):
+        return reading
+    return replace(reading, parameters=replace(reading.parameters, stream=True))
 
 
 def _outcome(exchange: HttpExchange, answer: Answer, reading: RequestReading) -> tuple[Outcome, InferenceError | None]:
