@@ -9,8 +9,8 @@ import re
 from dataclasses import replace
 
 from wirespan.capture import CaptureEvent, ConnectionClosed, ConnectionId, Direction, ProcessStarted, TlsData
-from wirespan.http.credentials import mask_credentials_in_place
-from wirespan.spans.redaction import redact_arguments
+from wirespan.http import mask_credentials_in_place
+from wirespan.spans import redact_arguments
 
 # The http room reads heads up to this size.
 _HEAD_BYTES_MAX = 256 << 10

@@ -13,11 +13,11 @@ from wirespan.processes import (
     Process,
     looks_like_llm_client,
     open_mapped_file,
+    process_ids,
     read_mappings,
     read_process,
 )
-from wirespan.processes.mappings import process_ids
-from wirespan.spans.redaction import redact_arguments
+from wirespan.spans import redact_arguments
 
 _EXPLAINED_FILES_MAX = 40  # reading whole executables takes 0.1 s a 100 MB
 
