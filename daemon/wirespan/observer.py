@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 POLL_TIMEOUT_S = 0.02  # the ring wakes us for bulk; this bounds the delay of a trickle
 EXPIRE_INTERVAL_NS = 1_000_000_000
-QUEUE_BYTES = 256 << 20
+QUEUE_BYTES = 128 << 20
 
 
 class Observer:

@@ -139,7 +139,7 @@ class FileSettings:
 class DeliverySettings:
     """Bounds of the queue and of a request, and the pace of retries. See delivery.py for what each state does."""
 
-    queue_bytes: int = 256 * MIB
+    queue_bytes: int = 128 * MIB
     batch_spans: int = 64
     batch_bytes: int = 8 * MIB
     batch_delay_s: float = 2.0

@@ -51,7 +51,7 @@ class CaptureConfig:
     )
     undecided_budget_bytes: int = field(default=_ROOM.undecided_budget_bytes, metadata={"at_least": 0})
     wanted_budget_bytes: int = field(default=_ROOM.wanted_budget_bytes, metadata={"at_least": 0})
-    event_queue_bytes: int = field(default=256 * _MIB, metadata={"at_least": _MIB})
+    event_queue_bytes: int = field(default=128 * _MIB, metadata={"at_least": _MIB})
     attach: AttachMode = AttachMode.AUTO
     rescan_ns: int = field(default=_ROOM.rescan_ns, metadata={"at_least": _SECOND_NS})
     pin_known: bool = _ROOM.pin_known

@@ -21,7 +21,7 @@ class HttpSettings:
     max_header_fields: int = 1_000  # Apache allows 100, Go counts bytes only
     max_body_bytes: int = 64 * _MIB
     max_content_bytes: int = 64 * _MIB
-    max_buffered_bytes: int = 512 * _MIB
+    max_buffered_bytes: int = 256 * _MIB
     max_connections: int = 16_384
     max_pipelined: int = 64
     max_timeline_entries: int = 100_000
