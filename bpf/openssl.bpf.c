@@ -30,61 +30,8 @@
 #define METHOD_CONNECT 0x4e4e4f43u
 #define PREFACE_HTTP2 0x20495250u
 
-/* TLS inside TLS (an HTTPS proxy) runs SSL_write within SSL_write on one thread: the thread alone is not a key. */
-struct call_key {
-  u64 pid_tgid;
-  u64 stack;
-};
-
-struct call {
-  u64 handle;
-  u64 buffer;
-  u64 count_pointer; /* size_t * of the _ex functions, else 0 */
-  u64 entry_ns;
-  u64 entry_address; /* of the probed instruction */
-};
-
-/* How far a call has been copied. */
-struct progress {
-  struct record_header header;
-  u64 buffer;
-  u64 begin; /* offset of the call in its direction */
-  u64 moved;
-  u64 done;
-};
-
-struct record_256 {
-  struct record_header header;
-  u8 payload[256];
-};
-struct record_1024 {
-  struct record_header header;
-  u8 payload[1024];
-};
-struct record_4096 {
-  struct record_header header;
-  u8 payload[4096];
-};
-struct record_16384 {
-  struct record_header header;
-  u8 payload[16384];
-};
-
-BPF_RINGBUF_OUTPUT(records, WIRESPAN_RING_PAGES);
-BPF_TABLE("lru_hash", struct call_key, struct call, calls, 10240);
-BPF_TABLE("lru_hash", struct call_key, struct progress, unfinished, 256);
-BPF_PROG_ARRAY(continuation, 1);
-BPF_TABLE("lru_hash", struct connection_key, struct connection, connections, 16384);
-BPF_TABLE("lru_hash", struct connection_key, struct verdict, verdicts, 16384);
-BPF_TABLE("hash", u32, u32, excluded, 4096);
-BPF_ARRAY(settings, struct settings, 1);
-BPF_PERCPU_ARRAY(counters, u64, COUNTERS);
-
-static __always_inline void count(u32 index, u64 amount) {
-  u64 *counter = counters.lookup(&index);
-  if (counter)
-    *counter += amount;
-}
+#include "maps.h"
+#include "ring.h"
 
 static __always_inline int begins_request(u64 buffer) {
   u32 word = 0;
@@ -93,94 +40,6 @@ static __always_inline int begins_request(u64 buffer) {
   return word == METHOD_POST || word == METHOD_GET || word == METHOD_PUT || word == METHOD_HEAD ||
          word == METHOD_PATCH || word == METHOD_DELETE || word == METHOD_OPTIONS || word == METHOD_CONNECT ||
          word == PREFACE_HTTP2;
-}
-
-/* One wakeup costs the traced thread as much as the copy: batch them (measured: 8.8 us a call becomes 2.9). */
-static __always_inline u64 wakeup(u64 bytes, int now) {
-  u32 index = COUNTER_WAKEUP_BYTES;
-  u64 *pending = counters.lookup(&index);
-  if (!pending)
-    return 0;
-  *pending += bytes;
-  if (!now && *pending < WAKEUP_BYTES)
-    return BPF_RB_NO_WAKEUP;
-  *pending = 0;
-  return BPF_RB_FORCE_WAKEUP;
-}
-
-static __always_inline void lost(u64 bytes) {
-  count(COUNTER_RING_FULL_RECORDS, 1);
-  count(COUNTER_RING_FULL_BYTES, bytes);
-}
-
-/* Keep `length` provably <= max across what clang makes of it. */
-#define CLAMP(length, max) asm volatile("if %0 <= " #max " goto +1\n%0 = " #max : "+r"(length))
-
-static __always_inline void fill(struct record_header *to, const struct record_header *from, void *payload, u64 length,
-                                 u64 source) {
-  *to = *from;
-  if (bpf_probe_read_user(payload, length, (void *)source)) {
-    to->length = 0;
-    to->missing_bytes = length;
-    count(COUNTER_UNREADABLE_BYTES, length);
-  }
-}
-
-/* Reserving by size class needs no per-CPU scratch (uprobe programs can be preempted, a scratch could be clobbered)
- * and wastes little of the ring; BCC forbids map methods in macros, hence four functions alike. */
-static __always_inline void put_256(const struct record_header *header, u64 source, u64 length, int now) {
-  struct record_256 *record = records.ringbuf_reserve(sizeof(struct record_256));
-  if (!record) {
-    lost(length);
-    return;
-  }
-  CLAMP(length, 256);
-  fill(&record->header, header, record->payload, length, source);
-  records.ringbuf_submit(record, wakeup(sizeof(struct record_256), now));
-}
-
-static __always_inline void put_1024(const struct record_header *header, u64 source, u64 length, int now) {
-  struct record_1024 *record = records.ringbuf_reserve(sizeof(struct record_1024));
-  if (!record) {
-    lost(length);
-    return;
-  }
-  CLAMP(length, 1024);
-  fill(&record->header, header, record->payload, length, source);
-  records.ringbuf_submit(record, wakeup(sizeof(struct record_1024), now));
-}
-
-static __always_inline void put_4096(const struct record_header *header, u64 source, u64 length, int now) {
-  struct record_4096 *record = records.ringbuf_reserve(sizeof(struct record_4096));
-  if (!record) {
-    lost(length);
-    return;
-  }
-  CLAMP(length, 4096);
-  fill(&record->header, header, record->payload, length, source);
-  records.ringbuf_submit(record, wakeup(sizeof(struct record_4096), now));
-}
-
-static __always_inline void put_16384(const struct record_header *header, u64 source, u64 length, int now) {
-  struct record_16384 *record = records.ringbuf_reserve(sizeof(struct record_16384));
-  if (!record) {
-    lost(length);
-    return;
-  }
-  CLAMP(length, 16384);
-  fill(&record->header, header, record->payload, length, source);
-  records.ringbuf_submit(record, wakeup(sizeof(struct record_16384), now));
-}
-
-static __always_inline void put_tail(struct record_header *header, u64 source, u64 length, int now) {
-  if (length <= 256)
-    put_256(header, source, length, now);
-  else if (length <= 1024)
-    put_1024(header, source, length, now);
-  else if (length <= 4096)
-    put_4096(header, source, length, now);
-  else
-    put_16384(header, source, length, now);
 }
 
 static __always_inline void describe(struct record_header *header, const struct connection_key *key,
@@ -305,34 +164,6 @@ static __always_inline int over_budget(struct connection_key *key, const struct 
   if (verdict && verdict->kind == VERDICT_WANTED && verdict->generation == connection->generation)
     budget = limits->wanted_bytes;
   return budget && connection->request_bytes > budget;
-}
-
-/* One call as full chunks of constant size and one tail. A loop with a variable size explodes in the verifier: its clamp
- * doubles the states of every iteration. */
-static __always_inline void put_call(struct progress *progress, u32 chunks_max, int request) {
-  struct record_header *header = &progress->header;
-  u64 done = progress->done;
-  u64 chunks = (progress->moved - done) / CHUNK_BYTES;
-  header->length = CHUNK_BYTES;
-  for (u32 index = 0; index < chunks_max; index++) {
-    if (index >= chunks)
-      break;
-    /* LLVM 19 would fold both bounds into one `!=`, which the verifier can't see the end of. */
-    asm volatile("" : "+r"(index));
-    header->offset = progress->begin + done;
-    header->call_offset = done;
-    put_16384(header, progress->buffer + done, CHUNK_BYTES, request && done == 0);
-    done += CHUNK_BYTES;
-  }
-  u64 tail = progress->moved - done;
-  if (tail && tail < CHUNK_BYTES) {
-    header->offset = progress->begin + done;
-    header->call_offset = done;
-    header->length = tail;
-    put_tail(header, progress->buffer + done, tail, request && done == 0);
-    done += tail;
-  }
-  progress->done = done;
 }
 
 static __always_inline int leave(struct pt_regs *ctx, u8 direction, u32 chunks_max) {
