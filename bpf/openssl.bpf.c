@@ -268,6 +268,12 @@ int enter_write_ex(struct pt_regs *ctx) {
   return 0;
 }
 
+/* OpenSSL >= 3.3: SSL_write_ex2 and ssl_write_internal(ssl, buffer, size, flags, size_t *written). */
+int enter_write_ex5(struct pt_regs *ctx) {
+  enter(ctx, DIRECTION_WRITE, PT_REGS_PARM5(ctx));
+  return 0;
+}
+
 int leave_read(struct pt_regs *ctx) {
   return leave(ctx, DIRECTION_READ, READ_CHUNKS_MAX);
 }
@@ -313,6 +319,12 @@ int session_write_ex(struct pt_regs *ctx) {
   return enter(ctx, DIRECTION_WRITE, PT_REGS_PARM4(ctx));
 }
 
+int session_write_ex5(struct pt_regs *ctx) {
+  if (is_return(ctx))
+    return leave(ctx, DIRECTION_WRITE, WRITE_CHUNKS_MAX);
+  return enter(ctx, DIRECTION_WRITE, PT_REGS_PARM5(ctx));
+}
+
 /* SSL_free(ssl): the pointer will be reused (measured: 12 connections on 6 pointers). */
 int on_free(struct pt_regs *ctx) {
   struct connection_key key = key_of(PT_REGS_PARM1(ctx));
@@ -336,30 +348,38 @@ int on_rebind(struct pt_regs *ctx) {
   return 0;
 }
 
-/* SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME = 55, TLSEXT_NAMETYPE_host_name = 0, name): who the client means to
- * talk to, before its first byte. */
-int on_ctrl(struct pt_regs *ctx) {
-  if ((s32)PT_REGS_PARM2(ctx) != 55 || PT_REGS_PARM3(ctx) != 0 || is_excluded())
-    return 0;
-  u64 name = PT_REGS_PARM4(ctx);
-  if (!name)
-    return 0;
-  struct connection_key key = key_of(PT_REGS_PARM1(ctx));
+/* Who the client means to talk to, before its first byte. */
+static __always_inline void name_peer(u64 handle, u64 name) {
+  if (!name || is_excluded())
+    return;
+  struct connection_key key = key_of(handle);
   struct connection *connection = connections.lookup(&key);
   if (!connection)
     connection = open_connection(&key);
   if (!connection)
-    return 0;
+    return;
   struct record_header header = {};
   describe(&header, &key, connection, RECORD_NAMED);
   struct record_256 *record = records.ringbuf_reserve(sizeof(struct record_256));
   if (!record) {
     lost(0);
-    return 0;
+    return;
   }
   record->header = header;
   int length = bpf_probe_read_user_str(record->payload, sizeof(record->payload), (void *)name);
   record->header.length = length > 0 ? length - 1 : 0;
   records.ringbuf_submit(record, wakeup(sizeof(struct record_256), 0));
+}
+
+/* SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME = 55, TLSEXT_NAMETYPE_host_name = 0, name) */
+int on_ctrl(struct pt_regs *ctx) {
+  if ((s32)PT_REGS_PARM2(ctx) == 55 && PT_REGS_PARM3(ctx) == 0)
+    name_peer(PT_REGS_PARM1(ctx), PT_REGS_PARM4(ctx));
+  return 0;
+}
+
+/* BoringSSL: SSL_set_tlsext_host_name(ssl, name) is a function of its own. */
+int on_host_name(struct pt_regs *ctx) {
+  name_peer(PT_REGS_PARM1(ctx), PT_REGS_PARM2(ctx));
   return 0;
 }

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from wirespan.capture import syscalls
 from wirespan.capture.kernel import KernelSide
 from wirespan.errors import CaptureError
-from wirespan.locate import ProbePlan, ProbeSite
+from wirespan.locate import CallAbi, ProbePlan, ProbeSite
 
 # function -> role; the roles are the suffixes of the BPF programs' names.
 ROLES = {
@@ -25,14 +25,16 @@ ROLES = {
     "SSL_write": "write",
     "SSL_write_ex": "write_ex",
     "ssl_write_internal": "write_ex",
+    "ssl_write_internal_ex2": "write_ex5",
     "SSL_free": "free",
     "SSL_shutdown": "shutdown",
     "SSL_set_fd": "rebind",
     "SSL_set_bio": "rebind",
     "SSL_ctrl": "ctrl",
+    "SSL_set_tlsext_host_name": "host_name",
 }
 _CLOSERS = 16
-_BOOKKEEPING = frozenset({"free", "shutdown", "rebind", "ctrl"})
+_BOOKKEEPING = frozenset({"free", "shutdown", "rebind", "ctrl", "host_name"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ def _hooks(role: str, mode: str) -> tuple[_Hook, ...]:
         return (_Hook(f"on_{role}"),)
     if mode == "uprobe_session":
         return (_Hook(f"session_{role}", attach_type=syscalls.BPF_TRACE_UPROBE_SESSION),)
-    return (_Hook(f"leave_{role.removesuffix('_ex')}", on_return=True), _Hook(f"enter_{role}"))
+    return (_Hook(f"leave_{role.split('_')[0]}", on_return=True), _Hook(f"enter_{role}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,12 @@ class Attachment:
 
     def close(self) -> None:
         close_all(self.descriptors)
+
+
+def why_not_captured(plan: ProbePlan) -> str:
+    """Why `attach` would leave out what moves data, as a sentence; empty if it would not."""
+    left_out = {site.function for site in plan.sites if site.abi is not CallAbi.MOVES_NOTHING} - ROLES.keys()
+    return f"{plan.library or plan.family} is located, but not captured yet" if left_out else ""
 
 
 def _by_hook(sites: Iterable[ProbeSite], mode: str) -> dict[_Hook, list[int]]:

@@ -26,9 +26,25 @@ from wirespan.capture.syscalls import (
 )
 from wirespan.errors import CaptureError
 
-_BOOKKEEPING = ("on_free", "on_shutdown", "on_rebind", "on_ctrl")
-_PAIRS = ("enter_read", "enter_read_ex", "enter_write", "enter_write_ex", "leave_read", "leave_write", "leave_rest")
-_SESSIONS = ("session_read", "session_read_ex", "session_write", "session_write_ex", "leave_rest")
+_BOOKKEEPING = ("on_free", "on_shutdown", "on_rebind", "on_ctrl", "on_host_name")
+_PAIRS = (
+    "enter_read",
+    "enter_read_ex",
+    "enter_write",
+    "enter_write_ex",
+    "enter_write_ex5",
+    "leave_read",
+    "leave_write",
+    "leave_rest",
+)
+_SESSIONS = (
+    "session_read",
+    "session_read_ex",
+    "session_write",
+    "session_write_ex",
+    "session_write_ex5",
+    "leave_rest",
+)
 MAPS = ("records", "connections", "verdicts", "excluded", "settings", "counters", "continuation")
 
 _OWN_INCLUDE = re.compile(r'^#include "([a-z_0-9.]+)"$', re.MULTILINE)
