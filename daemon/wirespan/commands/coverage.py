@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from wirespan.locate import NotCovered, ProbePlan, explain_file, locate_file
+from wirespan.capture.attach import why_not_captured
+from wirespan.locate import TlsCode, explain_file, locate_file
 from wirespan.processes import (
     FileKey,
     HostFiles,
@@ -47,10 +48,11 @@ def examine_host() -> HostReport:
     """Look at every process that can be read. Attaches nothing; takes a few hundred milliseconds."""
     mappings, unreadable = _all_mappings()
     outcomes = _locate_all(mappings)
+    captured = {key: text for key, code in outcomes.items() if code is not None and (text := _captured(code))}
     covered: dict[FileKey, list[str]] = {}
     uncovered: list[ProcessReport] = []
     for pid, files in mappings.items():
-        plans = [file.key for file in files if isinstance(outcomes.get(file.key), ProbePlan)]
+        plans = [file.key for file in files if file.key in captured]
         process = read_process(pid)
         if process is None:
             continue
@@ -61,9 +63,9 @@ def examine_host() -> HostReport:
             if report is not None:
                 uncovered.append(report)
     reports = [
-        FileReport(outcome.path_seen, outcome.library or outcome.family, tuple(covered.get(key, ())))
-        for key, outcome in outcomes.items()
-        if isinstance(outcome, ProbePlan)
+        FileReport(code.path_seen, captured[key], tuple(covered.get(key, ())))
+        for key, code in outcomes.items()
+        if code is not None and key in captured
     ]
     return HostReport(tuple(reports), tuple(uncovered), unreadable)
 
@@ -84,12 +86,22 @@ def _all_mappings() -> tuple[dict[int, list[MappedFile]], int]:
     return mappings, unreadable
 
 
-Outcome = ProbePlan | NotCovered | None
+def _captured(code: TlsCode) -> str:
+    """The stacks of a file that are captured, then those that are not with the reason; empty if none is."""
+    names = [plan.library or plan.family for plan in code.plans if not why_not_captured(plan)]
+    return "; ".join([", ".join(names), *(f"not covered: {reason}" for reason in _reasons(code))]) if names else ""
 
 
-def _locate_all(mappings: Mapping[int, Sequence[MappedFile]]) -> dict[FileKey, Outcome]:
+def _reasons(code: TlsCode) -> list[str]:
+    return [
+        *(stack.reason for stack in code.not_covered),
+        *(reason for plan in code.plans if (reason := why_not_captured(plan))),
+    ]
+
+
+def _locate_all(mappings: Mapping[int, Sequence[MappedFile]]) -> dict[FileKey, TlsCode | None]:
     access = HostFiles()
-    outcomes: dict[FileKey, Outcome] = {}
+    outcomes: dict[FileKey, TlsCode | None] = {}
     for pid, files in mappings.items():
         for file in files:
             if file.key in outcomes:
@@ -107,7 +119,7 @@ def _locate_all(mappings: Mapping[int, Sequence[MappedFile]]) -> dict[FileKey, O
 
 
 def _why_uncovered(
-    process: Process, files: Sequence[MappedFile], outcomes: Mapping[FileKey, Outcome]
+    process: Process, files: Sequence[MappedFile], outcomes: Mapping[FileKey, TlsCode | None]
 ) -> ProcessReport | None:
     looks_like = looks_like_llm_client(process, [file.path for file in files])
     if looks_like is None:
@@ -116,8 +128,8 @@ def _why_uncovered(
     reasons = []
     for file in files[:_EXPLAINED_FILES_MAX]:
         outcome = outcomes.get(file.key)
-        if isinstance(outcome, NotCovered):
-            reasons.append(f"{file.path}: {outcome.reason}")
+        if outcome is not None:
+            reasons.append(f"{file.path}: {'; '.join(_reasons(outcome))}")
             continue
         opened = open_mapped_file(file.key, access.paths_to_open(process.pid, file))
         if opened is not None:

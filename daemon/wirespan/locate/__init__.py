@@ -1,14 +1,14 @@
 """Given one ELF file: which TLS code it holds and at which file offsets.
 
-Invariant: TLS code is located by what it means (symbols and what calls what), never by what it looks like; and a plan
-comes out only if a function that reads and one that writes were found.
+Invariant: TLS code is located by what it means (symbols, what it calls, what errors it reports, what points to it),
+never by what it looks like; and a plan comes out only if what reads and what writes was found, each without doubt.
 """
 
 from wirespan.locate.blind_spots import explain_file
 from wirespan.locate.byte_source import ElfError
 from wirespan.locate.cache import PlanCache
 from wirespan.locate.locator import locate_file
-from wirespan.locate.plan import CallAbi, FileIdentity, NotCovered, ProbePlan, ProbeSite
+from wirespan.locate.plan import CallAbi, FileIdentity, NotCovered, ProbePlan, ProbeSite, TlsCode
 from wirespan.locate.well_known import well_known_files
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "PlanCache",
     "ProbePlan",
     "ProbeSite",
+    "TlsCode",
     "explain_file",
     "locate_file",
     "well_known_files",

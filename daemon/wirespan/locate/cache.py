@@ -1,8 +1,9 @@
-"""Plans made earlier, on disk, so that a restart attaches at once, also to files that nobody maps yet.
+"""What was located earlier, on disk, so that a restart attaches at once, also to files that nobody maps yet.
 
 Invariant: a plan is used only if the bytes at each of its sites are those it was made from. A file with the same
 build-id can hold its code elsewhere (Node's single executables are a node with a blob put in), so a build-id alone is
-no key.
+no key. And anybody can make a file with another's build-id and symbols that point into the middle of its instructions:
+what is found in one file is used for another only on the same device and of the same owner.
 A damaged or unwritable cache costs time, never the daemon: it is counted.
 """
 
@@ -16,71 +17,74 @@ from typing import Any
 
 from wirespan.counters import Counters
 from wirespan.locate.byte_source import ByteSource, ElfError
-from wirespan.locate.plan import FileIdentity, ProbePlan, ProbeSite
+from wirespan.locate.plan import FileIdentity, NotCovered, ProbePlan, ProbeSite, TlsCode
 
 # Raise it when plans made by older code must not be used any more.
-FORMAT = 1
-MAX_PLANS = 512
-MAX_FILE_BYTES = 4 << 20
+FORMAT = 2
+MAX_FILES = 512
+MAX_CACHE_BYTES = 4 << 20
 
 _Key = tuple[object, ...]
 
 
 def _key(identity: FileIdentity) -> _Key:
     if identity.build_id:
-        return (identity.build_id, identity.size_bytes)
+        return (identity.build_id, identity.size_bytes, identity.device, identity.owner_uid)
     return (identity.device, identity.inode, identity.size_bytes, identity.modified_ns)
 
 
 class PlanCache:
-    """At most `max_plans` plans; the one unused for longest goes first. Saved after each change, mode 0600."""
+    """What was found in at most `max_files` files; the one unused for longest goes first. Saved after each change, mode
+    0600. Files without a plan are not in it."""
 
-    def __init__(self, path: str | Path, counters: Counters, max_plans: int = MAX_PLANS) -> None:
+    def __init__(self, path: str | Path, counters: Counters, max_files: int = MAX_FILES) -> None:
         self._path = Path(path)
         self._counters = counters
-        self._max_plans = max_plans
-        self._plans: dict[_Key, ProbePlan] = {}
+        self._max_files = max_files
+        self._files: dict[_Key, TlsCode] = {}
         self._load()
 
     def known_paths(self) -> list[str]:
         """The paths by which the files were last seen, for attaching before anybody maps them."""
-        return list(dict.fromkeys(plan.path_seen for plan in self._plans.values()))
+        return list(dict.fromkeys(file.path_seen for file in self._files.values()))
 
-    def find(self, identity: FileIdentity, path_seen: str, source: ByteSource) -> ProbePlan | None:
-        """The plan for this very file, or None. `source` is the open file, to compare the code at the sites."""
+    def find(self, identity: FileIdentity, path_seen: str, source: ByteSource) -> TlsCode | None:
+        """What is in this very file, or None. `source` is the open file, to compare the code at the sites."""
         key = _key(identity)
-        plan = self._plans.pop(key, None)
-        if plan is None:
+        known = self._files.pop(key, None)
+        if known is None:
             return None
-        if not unchanged(plan, source):
+        if not unchanged(known, source):
             self._counters.add("locate.cache_stale")
             self._save()
             return None
-        current = replace(plan, identity=identity, path_seen=path_seen)
-        self._plans[key] = current
-        if current != plan:
+        current = _seen_as(known, identity, path_seen)
+        self._files[key] = current
+        if current != known:
             self._save()
         return current
 
-    def remember(self, plan: ProbePlan) -> None:
-        key = _key(plan.identity)
-        self._plans.pop(key, None)
-        self._plans[key] = plan
-        while len(self._plans) > self._max_plans:
-            self._plans.pop(next(iter(self._plans)))
+    def remember(self, code: TlsCode) -> None:
+        if not code.plans:
+            return
+        key = _key(code.identity)
+        self._files.pop(key, None)
+        self._files[key] = code
+        while len(self._files) > self._max_files:
+            self._files.pop(next(iter(self._files)))
         self._save()
 
     def _load(self) -> None:
         try:
             with open(self._path, "rb") as file:
-                plans = _decode(file.read(MAX_FILE_BYTES + 1))
+                files = _decode(file.read(MAX_CACHE_BYTES + 1))
         except FileNotFoundError:
             return
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             self._counters.add("locate.cache_corrupt")
             return
-        for plan in plans[-self._max_plans :]:
-            self._plans[_key(plan.identity)] = plan
+        for known in files[-self._max_files :]:
+            self._files[_key(known.identity)] = known
 
     def _save(self) -> None:
         """A new file in the old one's place. Not synced: a cache lost in a power cut is made again."""
@@ -88,7 +92,7 @@ class PlanCache:
             descriptor, temporary = tempfile.mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)  # 0600
             try:
                 with open(descriptor, "wb") as file:
-                    file.write(_encode(list(self._plans.values())))
+                    file.write(_encode(list(self._files.values())))
                 Path(temporary).replace(self._path)
             except OSError:
                 Path(temporary).unlink()
@@ -97,53 +101,89 @@ class PlanCache:
             self._counters.add("locate.cache_write_failed")
 
 
-def unchanged(plan: ProbePlan, source: ByteSource) -> bool:
-    """Whether the file still has, at every site of `plan`, the code the plan was made from."""
+def unchanged(code: TlsCode, source: ByteSource) -> bool:
+    """Whether the file still has, at every site of every plan, the code the plan was made from."""
     try:
-        return bool(plan.sites) and all(
-            site.code and source.read(site.file_offset, len(site.code)) == site.code for site in plan.sites
+        return bool(code.plans) and all(
+            bool(plan.sites)
+            and all(site.code and source.read(site.file_offset, len(site.code)) == site.code for site in plan.sites)
+            for plan in code.plans
         )
     except ElfError:
         return False
 
 
-def _encode(plans: list[ProbePlan]) -> bytes:
-    rows = []
-    for plan in plans:
-        row = asdict(plan)
-        row["sites"] = [[site.function, site.file_offset, site.code.hex()] for site in plan.sites]
-        rows.append(row)
-    return json.dumps({"format": FORMAT, "plans": rows}, indent=1).encode()
+def _seen_as(code: TlsCode, identity: FileIdentity, path_seen: str) -> TlsCode:
+    return TlsCode(
+        identity,
+        path_seen,
+        tuple(replace(plan, identity=identity, path_seen=path_seen) for plan in code.plans),
+        tuple(replace(reason, identity=identity, path_seen=path_seen) for reason in code.not_covered),
+    )
 
 
-def _decode(data: bytes) -> list[ProbePlan]:
-    if len(data) > MAX_FILE_BYTES:
+def _encode(files: list[TlsCode]) -> bytes:
+    rows = [
+        {
+            "identity": asdict(code.identity),
+            "path_seen": code.path_seen,
+            "plans": [
+                {
+                    "family": plan.family,
+                    "method": plan.method,
+                    "library": plan.library,
+                    "sites": [[site.function, site.file_offset, site.code.hex()] for site in plan.sites],
+                }
+                for plan in code.plans
+            ],
+            "not_covered": [[reason.reason, reason.looks_like] for reason in code.not_covered],
+        }
+        for code in files
+    ]
+    return json.dumps({"format": FORMAT, "files": rows}, indent=1).encode()
+
+
+def _decode(data: bytes) -> list[TlsCode]:
+    if len(data) > MAX_CACHE_BYTES:
         raise ValueError("too large")
     document = json.loads(data)
     if document["format"] != FORMAT:
         return []
-    return [_plan(row) for row in document["plans"]]
+    return [_code(row) for row in document["files"]]
 
 
-def _plan(row: dict[str, Any]) -> ProbePlan:
-    identity = row["identity"]
-    build_id = identity["build_id"]
-    sites = tuple(
-        ProbeSite(_text(function), _number(offset), bytes.fromhex(code)) for function, offset, code in row["sites"]
+def _code(row: dict[str, Any]) -> TlsCode:
+    identity = _identity(row["identity"])
+    path_seen = _text(row["path_seen"])
+    plans = tuple(
+        ProbePlan(
+            identity,
+            path_seen,
+            tuple(
+                ProbeSite(_text(function), _number(offset), bytes.fromhex(code))
+                for function, offset, code in plan["sites"]
+            ),
+            _text(plan["family"]),
+            _text(plan["method"]),
+            _text(plan["library"]),
+        )
+        for plan in row["plans"]
     )
-    return ProbePlan(
-        FileIdentity(
-            _number(identity["device"]),
-            _number(identity["inode"]),
-            _number(identity["size_bytes"]),
-            _number(identity["modified_ns"]),
-            None if build_id is None else _text(build_id),
-        ),
-        _text(row["path_seen"]),
-        sites,
-        _text(row["family"]),
-        _text(row["method"]),
-        _text(row["library"]),
+    reasons = tuple(
+        NotCovered(identity, path_seen, _text(reason), _text(looks_like)) for reason, looks_like in row["not_covered"]
+    )
+    return TlsCode(identity, path_seen, plans, reasons)
+
+
+def _identity(row: dict[str, Any]) -> FileIdentity:
+    build_id = row["build_id"]
+    return FileIdentity(
+        _number(row["device"]),
+        _number(row["inode"]),
+        _number(row["size_bytes"]),
+        _number(row["modified_ns"]),
+        None if build_id is None else _text(build_id),
+        _number(row["owner_uid"]),
     )
 
 

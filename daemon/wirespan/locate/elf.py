@@ -154,7 +154,7 @@ class ElfFile:
     def soname(self) -> str:
         """DT_SONAME, or empty."""
         strings_address = name_offset = -1
-        for tag, value in self._dynamic_entries():
+        for tag, value in self.dynamic_entries():
             if tag == DT_STRTAB:
                 strings_address = value
             elif tag == DT_SONAME:
@@ -163,7 +163,8 @@ class ElfFile:
             return ""
         return self._string_at_address(strings_address + name_offset)
 
-    def _dynamic_entries(self) -> Iterator[tuple[int, int]]:
+    def dynamic_entries(self) -> Iterator[tuple[int, int]]:
+        """(tag, value) up to DT_NULL."""
         for segment in self.segments:
             if segment.type == PT_DYNAMIC:
                 size = min(segment.file_bytes, MAX_DYNAMIC_BYTES) // _DYNAMIC_ENTRY.size * _DYNAMIC_ENTRY.size

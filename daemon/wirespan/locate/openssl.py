@@ -52,7 +52,7 @@ def sites_of(elf: ElfFile, symbols: Iterable[Symbol]) -> tuple[ProbeSite, ...]:
             sites.setdefault(site)
     for name in sorted(BOOKKEEPING_FUNCTIONS):
         for symbol in by_name.get(name, ()):
-            sites.setdefault(_site(elf, name, symbol.address))
+            sites.setdefault(site_at(elf, name, symbol.address))
     _check(sites)
     return tuple(sites)
 
@@ -60,15 +60,18 @@ def sites_of(elf: ElfFile, symbols: Iterable[Symbol]) -> tuple[ProbeSite, ...]:
 def _direction(elf: ElfFile, by_name: _Addresses, plain: str, extended: str, internal: str) -> list[ProbeSite]:
     shared = _shared_internal(elf, by_name, plain, extended) if elf.machine == EM_X86_64 else None
     if shared is not None:
-        return [_site(elf, internal, shared)]
+        return [site_at(elf, internal, shared)]
     names = [plain] if _extended_calls_plain(elf, by_name, plain, extended) else [plain, extended]
-    return [_site(elf, name, symbol.address) for name in names for symbol in by_name.get(name, ())]
+    return [site_at(elf, name, symbol.address) for name in names for symbol in by_name.get(name, ())]
 
 
-def _site(elf: ElfFile, name: str, address: int) -> ProbeSite:
-    """On x86-64 the probe goes behind an endbr64: the instruction does nothing to registers or stack, but a probe on it
-    is single-stepped, 11 us a hit, while the push behind it is emulated, 1.3 us (measured on a virtual machine,
-    arguments and return value right in 500,010 of 500,010 calls)."""
+def site_at(elf: ElfFile, name: str, address: int) -> ProbeSite:
+    """The site of the function at virtual `address`.
+
+    On x86-64 the probe goes behind an endbr64: the instruction does nothing to registers or stack, but a probe on it is
+    single-stepped, 11 us a hit, while the push behind it is emulated, 1.3 us (measured on a virtual machine, arguments
+    and return value right in 500,010 of 500,010 calls).
+    """
     code = elf.code_at(address, CODE_BYTES + 4)
     offset = elf.file_offset(address)
     if offset is None or len(code) < 4:
