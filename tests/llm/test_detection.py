@@ -24,6 +24,7 @@ VERSION = {"anthropic-version": "2023-06-01"}
 OPENAI_TOOLS = {"tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}], "stream": True}
 ANTHROPIC_TOOLS = {"system": "s", "tools": [{"name": "f", "input_schema": {"type": "object"}}]}
 RESPONSES = {"model": "m", "input": [{"role": "user", "content": "hi"}], "instructions": "s"}
+GEMINI = {"contents": [{"parts": [{"text": "x"}]}]}
 ABSOLUTE = "https://api.openai.com/v1/chat/completions"
 
 WANTED, MUTED, LATER = VerdictKind.WANTED, VerdictKind.MUTED, None
@@ -88,6 +89,17 @@ MODEL_CALLS = [
     Row("a stored prompt", "/v1/responses", {"model": "m", "prompt": {"id": "p"}}, "openai.responses", WANTED),
     Row("compaction", "/v1/responses/compact", RESPONSES, "openai.responses", WANTED),
     Row("Responses, cut body", "/v1/responses", b'{"model": "m", "inp', "openai.responses", WANTED),
+    Row("Gemini", "/v1beta/models/gemini-3:generateContent", {"contents": []}, "gemini", WANTED),
+    Row("Gemini, streamed as an array", "/v1/models/gemini-3:streamGenerateContent", GEMINI, "gemini", WANTED),
+    Row("Vertex", "/v1/projects/p/locations/l/publishers/google/models/g:generateContent", GEMINI, "gemini", WANTED),
+    Row(
+        "Vertex express", "/v1beta1/publishers/google/models/g:streamGenerateContent?alt=sse", GEMINI, "gemini", WANTED
+    ),
+    Row("Code Assist", "/v1internal:streamGenerateContent?alt=sse", {"request": {}}, "gemini", WANTED),
+    Row("LiteLLM's Gemini side", "/gemini/v1beta/models/g:generateContent?key=REDACTED", GEMINI, "gemini", WANTED),
+    Row("Gemini, cut body", "/v1beta/models/g:generateContent", b'{"contents": [{"pa', "gemini", WANTED),
+    Row("Gemini behind a gateway", "/llm", GEMINI, "gemini", LATER),
+    Row("Code Assist behind a gateway", "/llm", {"request": GEMINI}, "gemini", LATER),
     Row("Responses, unknown path", "/llm", {"model": "m", "input": "x", "store": False}, "openai.responses", LATER),
 ]
 UNCOVERED = [
@@ -105,8 +117,6 @@ UNCOVERED = [
         {"content-type": "multipart/form-data; boundary=x"},
     ),
     Row("moderations", "/v1/moderations", {"input": "x"}, "uncovered.openai.moderations", WANTED),
-    Row("Gemini", "/v1beta/models/gemini-3:generateContent", {"contents": []}, "uncovered.gemini", WANTED),
-    Row("Code Assist", "/v1internal:streamGenerateContent?alt=sse", {"request": {}}, "uncovered.gemini", WANTED),
     Row("Gemini embeddings", "/v1/models/e:batchEmbedContents", {"requests": []}, "uncovered.gemini.embed", WANTED),
     Row("Interactions", "/v1beta/interactions", {"model": "m", "input": "x"}, "uncovered.gemini.interactions", LATER),
     Row(
@@ -130,7 +140,6 @@ UNCOVERED = [
     Row("rerank", "/v2/rerank", {"model": "m", "query": "q", "documents": []}, "uncovered.cohere.rerank", LATER),
     Row("MCP", "/mcp", {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}, "uncovered.mcp", LATER),
     Row("MCP on /messages", "/messages/?session_id=1", {"jsonrpc": "2.0", "method": "ping"}, "uncovered.mcp", LATER),
-    Row("Gemini behind a gateway", "/llm", {"contents": [{"parts": [{"text": "x"}]}]}, "uncovered.gemini", LATER),
     Row("Ollama behind a gateway", "/llm", {**CHAT, "options": {}}, "uncovered.ollama.chat", LATER),
     Row(
         "Converse, unknown path",
@@ -163,6 +172,12 @@ OTHERS = [
     ),
     Row("cancel a response", "/v1/responses/resp_1/cancel", b"", "not_inference.unknown", LATER),
     Row("a stored response", "/v1/responses/resp_1", b"", "not_inference.method", MUTED, method="GET"),
+    Row("Code Assist countTokens", "/v1internal:countTokens", {"request": GEMINI}, "not_inference.count_tokens", MUTED),
+    Row("Code Assist quota", "/v1internal:retrieveUserQuota", {"project": "p"}, "not_inference.unknown", LATER),
+    Row("Code Assist metrics", "/v1internal:recordCodeAssistMetrics", {"metrics": []}, "not_inference.unknown", LATER),
+    Row("Code Assist start", "/v1internal:loadCodeAssist", {"metadata": {}}, "not_inference.unknown", LATER),
+    Row("Gemini's cache", "/v1beta/cachedContents", {**GEMINI, "model": "models/g"}, "not_inference.cache", MUTED),
+    Row("Gemini batch", "/v1beta/models/g:batchGenerateContent", {"batch": {}}, "not_inference.unknown", LATER),
     Row("message batches", "/v1/messages/batches", {"requests": []}, "not_inference.batch", MUTED, VERSION),
     Row("cancel a batch", "/v1/messages/batches/b1/cancel", b"", "not_inference.batch", MUTED, VERSION),
     Row("model list", "/v1/models", b"", "not_inference.method", MUTED, method="GET"),

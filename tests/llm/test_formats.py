@@ -53,7 +53,7 @@ def test_does_not_match(path: str) -> None:
 def test_names_are_unique_and_modules_know_their_own() -> None:
     assert len(BY_NAME) == len(FORMATS)
     covered = {row.name: row.api.name for row in FORMATS if row.api is not None}
-    assert covered == {name: name for name in ("openai.chat", "anthropic.messages", "openai.responses")}
+    assert covered == {name: name for name in ("openai.chat", "anthropic.messages", "openai.responses", "gemini")}
 
 
 def test_required_is_one_key_of_each_group() -> None:

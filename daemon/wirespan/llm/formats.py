@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from wirespan.llm import anthropic_messages, openai_chat, openai_responses
+from wirespan.llm import anthropic_messages, gemini, openai_chat, openai_responses
 from wirespan.llm.api import Api
 from wirespan.llm.fields import JsonObject
 
@@ -20,6 +20,7 @@ class Kind(Enum):
     INFERENCE = "inference"
     COUNT_TOKENS = "count_tokens"
     BATCH = "batch"
+    CACHE = "cache"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ FORMATS = (
         False,
         openai_responses.API,
     ),
+    Format("gemini", r"(?:generateContent|streamGenerateContent)", (("contents", "request"),), True, gemini.API),
     # Known, not read yet.
     Format("openai.completions", r"completions", (_MODEL, ("prompt",))),
     Format("mistral.fim", r"fim/completions", (_MODEL, ("prompt",)), True),
@@ -62,7 +64,6 @@ FORMATS = (
     Format("openai.audio", r"audio/(?:transcriptions|translations|speech)"),
     Format("openai.moderations", r"moderations", (("input",),)),
     Format("openai.realtime", r"v1/realtime"),
-    Format("gemini", r"(?:generateContent|streamGenerateContent)", (("contents", "request"),), True),
     Format("gemini.embed", r"(?:embedContent|batchEmbedContents|asyncBatchEmbedContent)", (), True),
     Format("gemini.interactions", r"v1[a-z0-9]*/interactions", (("model", "agent"), ("input",))),
     Format("gemini.live", r"BidiGenerateContent", (), True),
@@ -83,6 +84,7 @@ FORMATS = (
     Format("gemini.count_tokens", r"(?:countTokens|computeTokens)", kind=Kind.COUNT_TOKENS),
     Format("bedrock.count_tokens", _BEDROCK + r"/count-tokens", kind=Kind.COUNT_TOKENS),
     Format("anthropic.batches", r"messages/batches(?:/[^/]+){0,2}", kind=Kind.BATCH),
+    Format("gemini.caches", r"cachedContents(?:/[^/]+)?", kind=Kind.CACHE),
     Format("openai.batches", r"v1/batches(?:/[^/]+){0,2}", kind=Kind.BATCH),
 )
 
