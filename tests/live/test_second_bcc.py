@@ -18,7 +18,7 @@ from wirespan.capture.kernel import LOADER_MODULE, KernelSide, run_loader
 from wirespan.capture.layout import load_layouts
 from wirespan.capture.loader import LoadRequest
 from wirespan.capture.ring import Ring
-from wirespan.locate import ProbePlan, locate_file
+from wirespan.locate import locate_file
 from wirespan.resources import resource
 
 pytestmark = pytest.mark.live
@@ -57,8 +57,9 @@ def test_debian_13_s_bcc_loads_programs_that_capture(root: Path, tmp_path: Path)
     try:
         # THEN it is another BCC, and its programs capture a real client of this machine's library
         assert kernel.bcc_version.startswith("0.31"), kernel.bcc_version
-        plan = locate_file(LIBRARIES[0], str(LIBRARIES[0]))
-        assert isinstance(plan, ProbePlan)
+        found = locate_file(LIBRARIES[0], str(LIBRARIES[0]))
+        assert found is not None
+        (plan,) = found.plans
         assert {site.function for site in plan.sites} & set(ROLES)
         attachment = attach(kernel, plan, LIBRARIES[0])
         assert not attachment.failed
