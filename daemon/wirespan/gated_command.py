@@ -6,8 +6,10 @@ Made by fork before any thread is started.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from wirespan.errors import ConfigError
 
@@ -35,7 +37,8 @@ class GatedCommand:
         return cls(arguments) if arguments else None
 
     def release(self) -> None:
-        os.write(self._open_gate, b"\n")
+        with suppress(BrokenPipeError):  # it was killed meanwhile: its exit code will say so
+            os.write(self._open_gate, b"\n")
         os.close(self._open_gate)
 
     def has_ended(self) -> bool:
@@ -44,6 +47,12 @@ class GatedCommand:
             if pid:
                 self._status = os.waitstatus_to_exitcode(status)
         return self._status is not None
+
+    def send(self, number: int) -> None:
+        """A signal, if it still runs."""
+        if self._status is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def exit_code(self) -> int:
         """As a shell gives it: 128 + N for a command ended by signal N. Waits for the end."""
@@ -55,8 +64,13 @@ class GatedCommand:
 def _wait_and_run(gate: int, open_gate: int, arguments: list[str]) -> None:
     """Only in the child; never returns."""
     os.close(open_gate)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a KeyboardInterrupt would run the parent's way out
     if os.read(gate, 1) != b"\n":
         os._exit(1)
+    # Python ignores these, and exec keeps what is ignored: `yes | head` would end with an error instead of quietly.
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
     try:
         os.execvp(arguments[0], arguments)
     except OSError as error:

@@ -16,7 +16,7 @@ from typing import Any
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from wirespan.commands.links import trace_links
+from wirespan.commands.links import describe_problem, trace_links
 from wirespan.commands.options import add_config_arguments, read_config, start_logging
 from wirespan.config import Config
 from wirespan.daemon import Daemon
@@ -24,7 +24,7 @@ from wirespan.demo.launch import DemoMock, demo_client_command, run_demo_client,
 from wirespan.errors import WirespanError
 from wirespan.gated_command import GatedCommand
 from wirespan.status import StatusFile
-from wirespan_exporters import Held, MlflowExporter, Rejected, Retry
+from wirespan_exporters import MlflowExporter
 from wirespan_exporters.console import line as console_line
 
 SUMMARY = "make a first trace, without any API key"
@@ -130,7 +130,7 @@ def _unreachable(daemon: Daemon) -> str:
     """Why MLflow, if it is a target, can't be used; "" if it can."""
     for exporter in daemon.exporters:
         if isinstance(exporter, MlflowExporter) and (problem := exporter.reach()) is not None:
-            return f"{exporter.name}: {problem.reason if isinstance(problem, Held | Retry | Rejected) else problem}"
+            return describe_problem(exporter, problem)
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Where a person finds what was captured."""
+"""Where a person finds what was captured, or why it can't be found there."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from wirespan.commands.terminal import visible
 from wirespan.daemon import Daemon
-from wirespan_exporters import MlflowExporter
+from wirespan_exporters import Delivered, ExportResult, Held, MlflowExporter
 
 
 def trace_links(daemon: Daemon, spans: Sequence[ReadableSpan]) -> list[str]:
@@ -19,5 +20,12 @@ def trace_links(daemon: Daemon, spans: Sequence[ReadableSpan]) -> list[str]:
         if context is None or context.trace_id in lines:
             continue
         links = [link for target in targets if (link := target.trace_url(context.trace_id))]
-        lines[context.trace_id] = f"{span.name}  {' '.join(links) or f'trace {context.trace_id:032x}'}"
+        lines[context.trace_id] = f"{visible(span.name)}  {' '.join(links) or f'trace {context.trace_id:032x}'}"
     return list(lines.values())
+
+
+def describe_problem(exporter: MlflowExporter, problem: ExportResult) -> str:
+    """What stands between us and the target, and what to do about it where somebody has to do something."""
+    said = "" if isinstance(problem, Delivered) else problem.reason
+    remedy = f"\n  what to do: {problem.remedy}" if isinstance(problem, Held) else ""
+    return visible(f"{exporter.name}: {said}") + remedy

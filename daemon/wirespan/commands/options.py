@@ -10,7 +10,9 @@ import threading
 from pathlib import Path
 from types import FrameType
 
+from wirespan.commands.terminal import visible
 from wirespan.config import Config, load
+from wirespan.gated_command import GatedCommand
 
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,28 +20,41 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
         "--config", type=Path, metavar="FILE", help="configuration file (default: /etc/wirespan/wirespan.toml)"
     )
     parser.add_argument(
-        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="one setting; may be given again"
+        "--set",
+        action="append",
+        default=[],
+        type=_setting,
+        metavar="SECTION.KEY=VALUE",
+        help="one setting; may be given again",
     )
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator:
+        raise argparse.ArgumentTypeError(f"{text!r} has no value: write {name}=VALUE")
+    return name, value
 
 
 def read_config(arguments: argparse.Namespace, **overrides: str) -> Config:
     """`overrides` are keys with "__" for the dot, of lower rank than --set."""
     chosen = {name.replace("__", "."): value for name, value in overrides.items()}
-    for item in arguments.set:
-        name, _, value = item.partition("=")
-        chosen[name] = value
-    return load(arguments.config, overrides=chosen)
+    return load(arguments.config, overrides={**chosen, **dict(arguments.set)})
 
 
 _JOURNAL_LEVELS = {logging.CRITICAL: 3, logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}
 
 
 class _Formatter(logging.Formatter):
-    """systemd's journal reads "<6>text" as a level (sd-daemon(3)); on a terminal the level is written out."""
+    """systemd's journal reads "<6>text" as a level (sd-daemon(3)); on a terminal the level is written out. Names of
+    files and hosts in a message come from others: further lines are indented, so that nobody forges one of ours."""
 
     def __init__(self, journal: bool) -> None:
         super().__init__("%(message)s" if journal else "%(asctime)s %(levelname)s %(message)s", "%H:%M:%S")
         self._journal = journal
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return "\n  ".join(visible(line) for line in super().formatMessage(record).split("\n"))
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
@@ -66,3 +81,15 @@ def stop_event() -> threading.Event:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, stop)
     return event
+
+
+def leave_signals_to(command: GatedCommand) -> None:
+    """While a command of the user's runs, signals are its affair, and we end when it does. The terminal sends Ctrl-C to
+    both of us, and an agent may read it as "stop this turn"; what was sent to us alone is passed on."""
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        command.send(number)
+
+    signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, pass_on)

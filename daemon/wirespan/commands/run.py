@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from opentelemetry.sdk.trace import ReadableSpan
 
 from wirespan.commands.links import trace_links
-from wirespan.commands.options import add_config_arguments, read_config, start_logging, stop_event
+from wirespan.commands.options import add_config_arguments, leave_signals_to, read_config, start_logging
+from wirespan.commands.terminal import counted
 from wirespan.daemon import Daemon
 from wirespan.gated_command import GatedCommand
 
@@ -38,16 +39,16 @@ def run(arguments: argparse.Namespace) -> int:
 
     daemon = Daemon(config, os.environ, on_spans=remember)
     daemon.session.follow(command.pid)
-    stopping = stop_event()
+    leave_signals_to(command)
     try:
         daemon.start()
         command.release()
-        while not command.has_ended() and not stopping.is_set():
-            stopping.wait(0.05)
+        while not command.has_ended():
+            time.sleep(0.05)
         time.sleep(_SETTLE_S)
     finally:
         daemon.stop()
-    print(f"wirespan: {len(seen)} model calls captured", file=sys.stderr)
+    print(f"wirespan: {counted(len(seen), 'model call')} captured", file=sys.stderr)
     for link in trace_links(daemon, seen):
         print(f"  {link}", file=sys.stderr)
-    return command.exit_code() if command.has_ended() else 130
+    return command.exit_code()
