@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from io import TextIOWrapper
 
 from wirespan import __version__
 from wirespan.errors import WirespanError
@@ -34,14 +37,32 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str]) -> int:
     """Exit code: 0 fine, 1 a check failed, 2 usage or configuration, 3 no capture, 4 bad recording, 5 no delivery."""
     parsed = build_parser().parse_args(arguments)
+    _print_whatever_comes()
     try:
-        return int(parsed.run(parsed))
+        code = int(parsed.run(parsed))
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
     except WirespanError as error:
         print(f"wirespan: {error}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         # The reader of our output went away (`wirespan replay ... | head`).
-        sys.stderr.close()
+        _print_nothing_more()
         return 0
     except KeyboardInterrupt:
         return 130
+
+
+def _print_whatever_comes() -> None:
+    """What a terminal's encoding lacks is printed as an escape instead of ending the command."""
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _print_nothing_more() -> None:
+    """The interpreter flushes standard output once more at its end, and would complain there."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

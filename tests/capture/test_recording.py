@@ -27,6 +27,7 @@ from wirespan.processes import Process, ProcessKey
 
 u32 = st.integers(0, 2**32 - 1)
 u64 = st.integers(0, 2**64 - 2)
+times = st.integers(0, 2**63 - 1)
 connections = st.builds(ConnectionId, u32, u64, u64)
 words = st.text(st.characters(blacklist_categories=["Cs"]), max_size=40)
 processes = st.builds(
@@ -45,8 +46,8 @@ processes = st.builds(
 events: st.SearchStrategy[CaptureEvent] = st.one_of(
     st.builds(
         TlsData,
-        u64,
-        u64,
+        times,
+        times,
         connections,
         u32,
         st.sampled_from(Direction),
@@ -108,3 +109,14 @@ def test_an_absurd_length_is_refused_before_it_is_allocated() -> None:
     reader = RecordingReader(io.BytesIO(MAGIC + (FRAME_BYTES_MAX + 1).to_bytes(4, "little")))
     with pytest.raises(RecordingError, match="damaged"):
         list(reader)
+
+
+def test_times_that_no_clock_tells_are_damage() -> None:
+    data = TlsData(2**63, 0, ConnectionId(1, 2, 3), 1, Direction.READ, 0, 0, 1, 0, b"x")
+    with pytest.raises(RecordingError, match="damaged"):
+        decode_payload(encode_event(data)[4:])
+    started = encode_event(ProcessStarted(7, Process(ProcessKey(1, 1))))[4:].replace(
+        b'"time_ns": 7', b'"time_ns": 1e999'
+    )
+    with pytest.raises(RecordingError, match="damaged"):
+        decode_payload(started)

@@ -110,7 +110,7 @@ def decode_payload(payload: bytes | memoryview) -> CaptureEvent:
     view = bytes(payload)
     try:
         return _DECODERS[view[0]](view)
-    except (struct.error, KeyError, IndexError, ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (struct.error, LookupError, ArithmeticError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise RecordingError(f"a damaged frame: {type(error).__name__}: {error}", "record it again") from error
 
 
@@ -118,6 +118,8 @@ def _decode_data(view: bytes) -> CaptureEvent:
     (time_ns, entry_ns, pid, handle, generation, thread, direction, offset, call_offset, call_bytes, seq, missing) = (
         _DATA.unpack_from(view, 1)
     )
+    if (time_ns | entry_ns) >> 63:
+        raise ValueError("a time that no clock tells")
     return TlsData(
         time_ns,
         entry_ns,

@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from wirespan.clock import WallClock
 from wirespan.http import Body, Headers, HttpExchange
 from wirespan.llm import Inference
+from wirespan.spans import redact_arguments
 
 
 def _base64(value: bytes | None) -> str | None:
@@ -43,7 +44,7 @@ def exchange_to_json(exchange: HttpExchange, clock: WallClock) -> dict[str, obje
     return {
         "pid": process.pid,
         "exe": process.executable,
-        "command_args": list(process.command_args),
+        "command_args": list(redact_arguments(process.command_args)),
         "protocol": exchange.protocol,
         "role": exchange.role.value,
         "method": request.method,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from wirespan.capture.recording import RecordingReader
-from wirespan.clock import WallClock
+from wirespan.clock import ClockNotSyncedError, WallClock
 from wirespan.commands.render import exchange_to_json, inference_to_json, span_to_json
 from wirespan.counters import Counters
 from wirespan.errors import RecordingError
@@ -32,6 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
         with arguments.recording.open("rb") as source:
             reader = RecordingReader(source)
             print_lines(replay(reader, arguments.emit, counters), sys.stdout)
+    except BrokenPipeError:
+        raise  # of our output, not of the recording
     except OSError as error:
         raise RecordingError(f"cannot read {arguments.recording}: {error.strerror}", "check the path") from error
     if reader.cut_bytes:
@@ -42,7 +44,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def replay(reader: RecordingReader, emit: str, counters: Counters) -> Iterator[dict[str, object]]:
-    """Every exchange is seen: a replay mutes nothing."""
+    """Every exchange is seen: a replay mutes nothing. Raises RecordingError, also where no frame tells the time."""
+    try:
+        yield from _replayed(reader, emit, counters)
+    except ClockNotSyncedError as error:
+        raise RecordingError("the recording lacks the time it was made at", "record it again") from error
+
+
+def _replayed(reader: RecordingReader, emit: str, counters: Counters) -> Iterator[dict[str, object]]:
     pipeline = Pipeline(PipelineSettings(), counters)
     last_ns = 0
     for event in reader:
