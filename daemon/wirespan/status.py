@@ -71,7 +71,8 @@ class StatusFile:
     def find(cls, config: Config) -> StatusFile:
         """Of a daemon that runs: the service's runtime directory is named in its own environment only."""
         places = (cls.of(config), cls(SERVICE_DIRECTORY / FILE_NAME))
-        return next((place for place in places if place.path.exists()), places[0])
+        # Path.exists raises for a directory that is closed to this user (before Python 3.14).
+        return next((place for place in places if os.access(place.path, os.R_OK)), places[0])
 
     def write(self, daemon: Daemon) -> None:
         try:

@@ -6,6 +6,7 @@ bounded in bytes. Invariant: every span that was accepted is delivered, quaranti
 
 from wirespan_exporters.delivery import Delivery
 from wirespan_exporters.factory import build_deliveries, build_exporters
+from wirespan_exporters.file import FileExporter
 from wirespan_exporters.mlflow import MlflowExporter
 from wirespan_exporters.result import Delivered, Exporter, ExportResult, Held, Rejected, Retry
 from wirespan_exporters.secret import Secret
@@ -29,6 +30,7 @@ __all__ = [
     "ExportSettings",
     "ExportSettingsError",
     "Exporter",
+    "FileExporter",
     "FileSettings",
     "Held",
     "MlflowExporter",

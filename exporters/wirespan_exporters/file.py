@@ -45,6 +45,13 @@ class FileExporter:
             return Retry(f"can't write {self._path}: {error.strerror}")
         return Delivered()
 
+    def reach(self) -> ExportResult | None:
+        """None: the file can be written. Asked without making it: a daemon of another user could not append then."""
+        place = self._path if self._path.exists() else self._path.parent
+        if os.access(place, os.W_OK) and not self._path.is_dir():
+            return None
+        return Held(f"can't write {self._path}", "name a file that this user may write")
+
     def counts(self) -> Mapping[str, int]:
         return self._tally.snapshot()
 

@@ -106,3 +106,19 @@ def test_text_never_breaks_a_line(tmp_path: Path, text: str) -> None:
     assert FileExporter(path).export([span(attributes={"a": text})]) == Delivered()
     assert path.read_bytes().count(b"\n") == 1
     json.loads(path.read_bytes())
+
+
+def test_asking_whether_it_can_be_written_writes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "spans.jsonl"
+    assert FileExporter(path).reach() is None
+    assert not path.exists()
+    path.write_text("kept\n")
+    assert FileExporter(path).reach() is None
+    assert path.read_text() == "kept\n"
+
+
+@pytest.mark.parametrize("name", ["absent/spans.jsonl", "."])
+def test_what_can_not_be_written_is_said_before(tmp_path: Path, name: str) -> None:
+    answer = FileExporter(tmp_path / name).reach()
+    assert isinstance(answer, Held)
+    assert answer.reason == f"can't write {tmp_path / name}"

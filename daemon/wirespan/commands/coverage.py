@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -39,6 +40,8 @@ class ProcessReport:
 
 @dataclass(frozen=True, slots=True)
 class HostReport:
+    """`unreadable`: processes of others, which this user may not look at."""
+
     files: tuple[FileReport, ...]
     uncovered: tuple[ProcessReport, ...]
     unreadable: int
@@ -79,10 +82,14 @@ def _all_mappings() -> tuple[dict[int, list[MappedFile]], int]:
     mappings: dict[int, list[MappedFile]] = {}
     unreadable = 0
     for pid in process_ids():
+        if pid == os.getpid():
+            continue  # nothing of ours is captured
         try:
             mappings[pid] = read_mappings(pid)
-        except OSError:
+        except PermissionError:
             unreadable += 1
+        except OSError:
+            continue  # it ended meanwhile
     return mappings, unreadable
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from wirespan import __version__
@@ -12,13 +13,25 @@ from wirespan.capture.features import Finding, State, capability_findings, effec
 from wirespan.capture.kernel import load_kernel_side
 from wirespan.commands.coverage import FileReport, ProcessReport, examine_host
 from wirespan.commands.options import add_config_arguments, read_config
+from wirespan.commands.terminal import visible
 from wirespan.config import Config
 from wirespan.errors import WirespanError
 from wirespan.resources import resource
 from wirespan.status import StatusFile
-from wirespan_exporters import Delivered, Held, MlflowExporter, Rejected, Retry, build_exporters
+from wirespan_exporters import (
+    Delivered,
+    ExportSettings,
+    FileExporter,
+    Held,
+    MlflowExporter,
+    Rejected,
+    Retry,
+    build_exporters,
+)
 
 SUMMARY = "explain what is covered on this host, what is not, and why"
+
+_TARGET_TIMEOUT_S = 10.0  # a daemon waits longer, a person who asks what is wrong does not
 
 _MARKS = {State.OK: "ok     ", State.WARNING: "warning", State.MISSING: "MISSING"}
 
@@ -41,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         _print_uncovered(report.uncovered)
         if report.unreadable:
             hint = ": run as root to see them" if os.geteuid() else ""
-            print(f"  {report.unreadable} processes can't be read{hint}")
+            print(f"  processes that can't be read: {report.unreadable}{hint}")
     return 1 if any(finding.state is State.MISSING for finding in (*findings, *export)) else 0
 
 
@@ -61,8 +74,8 @@ def _load_findings(config: Config) -> Iterable[Finding]:
 
 
 def _export_findings(config: Config) -> Iterable[Finding]:
-    for exporter in build_exporters(config.export_settings(os.environ)):
-        answer = exporter.reach() if isinstance(exporter, MlflowExporter) else exporter.export(())
+    for exporter in build_exporters(_impatient(config.export_settings(os.environ))):
+        answer = exporter.reach() if isinstance(exporter, MlflowExporter | FileExporter) else exporter.export(())
         exporter.close()
         if answer is None or isinstance(answer, Delivered):
             yield Finding(exporter.name, State.OK, "reachable")
@@ -72,6 +85,15 @@ def _export_findings(config: Config) -> Iterable[Finding]:
             yield Finding(
                 exporter.name, State.MISSING, answer.reason, "start it, or change [export] in the configuration"
             )
+
+
+def _impatient(settings: ExportSettings) -> ExportSettings:
+    mlflow, otlp = settings.mlflow, settings.otlp
+    return replace(
+        settings,
+        mlflow=mlflow and replace(mlflow, timeout_s=min(mlflow.timeout_s, _TARGET_TIMEOUT_S)),
+        otlp=otlp and replace(otlp, timeout_s=min(otlp.timeout_s, _TARGET_TIMEOUT_S)),
+    )
 
 
 def _daemon_finding(config: Config) -> Finding:
@@ -88,17 +110,17 @@ def _daemon_finding(config: Config) -> Finding:
 def _print_findings(title: str, findings: Iterable[Finding]) -> None:
     print(f"{title}:")
     for finding in findings:
-        print(f"  {_MARKS[finding.state]} {finding.name}: {finding.detail}")
+        print(f"  {_MARKS[finding.state]} {finding.name}: {visible(finding.detail)}")
         if finding.remedy:
-            print(f"            what to do: {finding.remedy}")
+            print(f"            what to do: {visible(finding.remedy)}")
 
 
 def _print_files(files: Iterable[FileReport]) -> None:
     print("Covered files:")
     for file in files:
-        print(f"  {file.path}  ({file.description})")
+        print(f"  {visible(file.path)}  ({visible(file.description)})")
         for process in file.processes:
-            print(f"      {process}")
+            print(f"      {visible(process)}")
 
 
 def _print_uncovered(processes: Iterable[ProcessReport]) -> None:
@@ -107,5 +129,5 @@ def _print_uncovered(processes: Iterable[ProcessReport]) -> None:
         "Processes that look like LLM clients and are not covered:" if listed else "No uncovered LLM client was found."
     )
     for process in listed:
-        print(f"  {process.who}: {process.looks_like}")
-        print(f"      why: {process.reason}")
+        print(f"  {visible(process.who)}: {visible(process.looks_like)}")
+        print(f"      why: {visible(process.reason)}")
