@@ -84,11 +84,17 @@ class EmbeddedMlflow:
     def start(self, progress: Progress | None = None) -> str:
         """The server's address, when it answers. `progress` gets seconds so far and the last line of its log.
 
-        Raises DeliveryError: it did not start, with the end of its log.
+        Raises DeliveryError: its directory can't be used, or it did not start, with the end of its log.
         """
         report = progress or (lambda elapsed_s, line: None)
-        owner = self._make_directory()
-        lock = os.open(self._directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            owner = self._make_directory()
+            lock = os.open(self._directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise DeliveryError(
+                f"MLflow's data can't be kept in {self._directory}: {error.strerror}",
+                "name another place with mlflow.data_directory",
+            ) from error
         try:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

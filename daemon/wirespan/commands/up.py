@@ -7,12 +7,15 @@ import os
 import pwd
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from wirespan.commands.links import describe_problem
 from wirespan.commands.options import add_config_arguments, read_config, start_logging, stop_event
 from wirespan.commands.serve import keep_running
+from wirespan.commands.terminal import visible
 from wirespan.config import Config
 from wirespan.daemon import Daemon
 from wirespan.embedded_mlflow import EmbeddedMlflow
@@ -76,20 +79,21 @@ def _introduce(daemon: Daemon) -> None:
     _say("attached to:")
     for file in daemon.session.coverage():
         if file.outcome is not None and file.outcome.value == "covered":
-            users = f"{len(file.pids)} processes" if file.pids else "no process yet"
-            _say(f"  {file.path_seen}  ({file.description}; {users})")
+            users = f"processes: {len(file.pids)}" if file.pids else "no process yet"
+            _say(f"  {visible(file.path_seen)}  ({visible(file.description)}; {users})")
     for exporter in daemon.exporters:
         if isinstance(exporter, MlflowExporter):
             problem = exporter.reach()
-            _say(f"traces: {exporter.experiment_url()}" if problem is None else f"MLflow: {problem}")
+            _say(f"traces: {exporter.experiment_url()}" if problem is None else describe_problem(exporter, problem))
         else:
             _say(f"traces go to {exporter.name}")
     _say("watching; stop with Ctrl-C. No API key at hand? Try `.venv/bin/wirespan demo` in another terminal")
 
 
 def _print_spans(spans: Sequence[ReadableSpan]) -> None:
-    for span in spans:
-        _say(f"  {console_line(span)}")
+    with suppress(BrokenPipeError):  # nobody reads along any more: no reason to stop capturing
+        for span in spans:
+            _say(f"  {console_line(span)}")
 
 
 def _say(text: str) -> None:
