@@ -13,6 +13,8 @@ from wirespan.llm.formats import BY_NAME, FORMATS, match_path
         ("/v1/chat/completions", "openai.chat", True),
         ("/v1/completions", "openai.completions", True),
         ("/completions", "openai.completions", False),
+        ("/api/embeddings", "ollama.embed", False),
+        ("/v1/embeddings", "openai.embeddings", True),
         ("/v1/fim/completions", "mistral.fim", True),
         ("/v1/agents/completions", "mistral.agents", True),
         ("/v1/responses/compact", "openai.responses", True),
@@ -53,7 +55,18 @@ def test_does_not_match(path: str) -> None:
 def test_names_are_unique_and_modules_know_their_own() -> None:
     assert len(BY_NAME) == len(FORMATS)
     covered = {row.name: row.api.name for row in FORMATS if row.api is not None}
-    assert covered == {name: name for name in ("openai.chat", "anthropic.messages", "openai.responses", "gemini")}
+    assert covered == {name: name for name in covered}
+    assert sorted(covered) == [
+        "anthropic.messages",
+        "gemini",
+        "ollama.chat",
+        "ollama.embed",
+        "ollama.generate",
+        "openai.chat",
+        "openai.completions",
+        "openai.embeddings",
+        "openai.responses",
+    ]
 
 
 def test_required_is_one_key_of_each_group() -> None:

@@ -9,7 +9,17 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from wirespan.llm import anthropic_messages, gemini, openai_chat, openai_responses
+from wirespan.llm import (
+    anthropic_messages,
+    gemini,
+    ollama_chat,
+    ollama_embed,
+    ollama_generate,
+    openai_chat,
+    openai_completions,
+    openai_embeddings,
+    openai_responses,
+)
 from wirespan.llm.api import Api
 from wirespan.llm.fields import JsonObject
 
@@ -55,11 +65,15 @@ FORMATS = (
         openai_responses.API,
     ),
     Format("gemini", r"(?:generateContent|streamGenerateContent)", (("contents", "request"),), True, gemini.API),
+    # Before openai.embeddings: /api/embeddings is Ollama's.
+    Format("ollama.chat", r"api/chat", (_MODEL, _MESSAGES), False, ollama_chat.API),
+    Format("ollama.generate", r"api/generate", (_MODEL,), False, ollama_generate.API),
+    Format("ollama.embed", r"api/embed(?:dings)?", (_MODEL,), False, ollama_embed.API),
+    Format("openai.completions", r"completions", (_MODEL, ("prompt",)), False, openai_completions.API),
+    Format("openai.embeddings", r"embeddings", (_MODEL, ("input",)), False, openai_embeddings.API),
     # Known, not read yet.
-    Format("openai.completions", r"completions", (_MODEL, ("prompt",))),
     Format("mistral.fim", r"fim/completions", (_MODEL, ("prompt",)), True),
     Format("mistral.agents", r"(?:conversations|agents/completions)(?:/[^/]+)?", (("inputs", "messages", "agent_id"),)),
-    Format("openai.embeddings", r"embeddings", (_MODEL, ("input",))),
     Format("openai.images", r"images/(?:generations|edits|variations)"),
     Format("openai.audio", r"audio/(?:transcriptions|translations|speech)"),
     Format("openai.moderations", r"moderations", (("input",),)),
@@ -69,9 +83,6 @@ FORMATS = (
     Format("gemini.live", r"BidiGenerateContent", (), True),
     Format("vertex.anthropic", r"publishers/anthropic/models/[^/]+:(?:rawPredict|streamRawPredict)", (), True),
     Format("vertex.rawpredict", r"(?:rawPredict|streamRawPredict)", (), True),
-    Format("ollama.chat", r"api/chat", (_MODEL, _MESSAGES)),
-    Format("ollama.generate", r"api/generate", (_MODEL,)),
-    Format("ollama.embed", r"api/embed(?:dings)?", (_MODEL,)),
     Format("bedrock.converse", _BEDROCK + r"/converse(?:-stream)?", (), True),
     Format("bedrock.invoke", _BEDROCK + r"/invoke(?:-with-response-stream)?", (), True),
     Format("cohere.chat", r"v2/chat", (_MODEL, _MESSAGES)),

@@ -34,11 +34,9 @@ def read_exchange(exchange: HttpExchange, found: Found) -> Inference | Refused:
     if 300 <= response.status < 400:
         return _REDIRECT  # the client repeats the call where it was sent to
     answer = read_response(response, api, request)
-    if answer.contradicts and not found.sure:
+    if not found.sure and _is_foreign(answer):
         api, answer = _other_api(exchange, request, api, answer)
-    if answer.contradicts:
-        return _CONTRADICTED
-    if not found.sure and answer.extent is Extent.FOREIGN:
+    if answer.contradicts or (not found.sure and _is_foreign(answer)):
         return _CONTRADICTED
     if not found.sure and response.status >= 400 and not _states_error(answer.wire):
         return _UNCONFIRMED
@@ -50,9 +48,14 @@ def _other_api(exchange: HttpExchange, request: JsonObject, api: Api, answer: An
     for row in FORMATS:
         if row.api is not None and row.api is not api and exchange.response is not None:
             other = read_response(exchange.response, row.api, request)
-            if not other.contradicts:
+            if not _is_foreign(other):
                 return row.api, other
     return api, answer
+
+
+def _is_foreign(answer: Answer) -> bool:
+    """It is none of this API: well-formed and another one's, or whole and no answer at all."""
+    return answer.contradicts or answer.extent is Extent.FOREIGN
 
 
 def _states_error(wire: Json) -> bool:
