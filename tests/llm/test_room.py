@@ -41,6 +41,7 @@ from rig.model_calls import (
     refusal_of,
     stream,
 )
+from rig.responses_calls import EVENTS as RESPONSES_EVENTS
 from wirespan.capture import Verdict, VerdictKind
 from wirespan.counters import Counters
 from wirespan.http import ExchangeEnd, HttpExchange, Role, Uncovered
@@ -171,8 +172,24 @@ def _keys_of(value: Any) -> set[str]:
     return set(value).union(*(_keys_of(item) for item in value.values())) if isinstance(value, dict) else set()
 
 
+# Calls of the other APIs: path, request, events of the stream.
+GEMINI: list[Any] = [
+    {"candidates": [{"content": {"parts": [{"text": "Hi"}, {"functionCall": {"name": "f"}}]}, "finishReason": "STOP"}]},
+    {"usageMetadata": {"promptTokenCount": 1}, "modelVersion": "g"},
+]
+OLLAMA: list[Any] = [
+    {"model": "m", "message": {"content": "Hi", "tool_calls": []}, "done": False},
+    {"model": "m", "message": {"content": ""}, "done": True, "done_reason": "stop", "eval_count": 1},
+]
+OTHER_CALLS: list[tuple[str, Any, list[Any]]] = [
+    ("/v1/responses", {"model": "m", "input": [USER]}, list(RESPONSES_EVENTS)),
+    ("/v1beta/models/g:streamGenerateContent", {"contents": [{"parts": [{"text": "hi"}]}]}, GEMINI),
+    ("/api/chat", {**CHAT, "options": {}}, OLLAMA),
+    ("/v1/completions", {"model": "m", "prompt": "x"}, [{"object": "text_completion", "choices": [{"text": "x"}]}]),
+    ("/v1/embeddings", {"model": "m", "input": "x"}, [{"data": [{"embedding": [0.5]}]}]),
+]
 MORE_KEYS = {"system", "tools", "metadata", "user_id", "thinking", "source", "image_url", "audio", "logprobs", "custom"}
-_KEYS = st.sampled_from(sorted(_keys_of([CHAT_STREAM, CLAUDE, CHUNKS, EVENTS, OPENAI_ERROR]) | MORE_KEYS))
+_KEYS = st.sampled_from(sorted(_keys_of([CHAT_STREAM, CLAUDE, CHUNKS, EVENTS, OPENAI_ERROR, OTHER_CALLS]) | MORE_KEYS))
 _LEAVES = (
     st.none()
     | st.booleans()
@@ -196,13 +213,16 @@ _LEAVES = (
 _JSON = st.recursive(
     _LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=4), max_leaves=12
 )
-_PATHS = st.sampled_from(["/v1/chat/completions", "/v1/messages", "/anything", "/messages"])
+_PATHS = st.sampled_from(
+    ["/v1/chat/completions", "/v1/messages", "/anything", "/messages", *(path for path, _, _ in OTHER_CALLS)]
+)
 
 
 @settings(deadline=None)
 @given(_PATHS, st.dictionaries(_KEYS, _JSON, max_size=5), _JSON, st.sampled_from([200, 400, 529]))
 def test_any_json_in_any_place(path: str, request: Any, answer: Any, status: int) -> None:
-    asked = request_of({"model": "m", "messages": [USER], "max_tokens": 1, **request}, path, headers=VERSION)
+    required = {"model": "m", "messages": [USER], "max_tokens": 1, "input": "x", "prompt": "x", "contents": []}
+    asked = request_of({**required, **request}, path, headers=VERSION)
     received(exchange_of(asked, response_of(answer, status)))
 
 
@@ -215,6 +235,14 @@ def test_any_events_in_any_order(hostile: list[Any], real: Any, data: st.DataObj
     ):
         mixed = data.draw(st.permutations([*base, *hostile, real]))
         received(call(stream(make(*mixed)), CHAT_STREAM))
+
+
+@settings(deadline=None)
+@given(st.sampled_from(OTHER_CALLS), st.lists(st.dictionaries(_KEYS, _JSON, max_size=5), max_size=4), st.data())
+def test_any_events_of_the_other_apis(call: Any, hostile: list[Any], data: st.DataObject) -> None:
+    path, body, events = call
+    mixed = data.draw(st.permutations([*events, *hostile]))
+    received(exchange_of(request_of(body, path), stream(data_events(*mixed))))
 
 
 def _mutants(content: bytes) -> st.SearchStrategy[bytes]:
@@ -239,6 +267,24 @@ def test_mutated_bytes(path: str, data: st.DataObject, end: ExchangeEnd, is_comp
     for answer in (response_of(body, headers=SSE_HEADERS), response_of(body), None):
         for event in (exchange_of(request, answer, end=end), received_of(request), head_of(request)):
             received(event)
+
+
+def _framed(events: list[Any]) -> list[bytes]:
+    """The events in each framing that an API may have."""
+    lines = [json.dumps(event).encode() for event in events]
+    return [b"".join(data_events(*events)), b"\n".join(lines), b"[" + b"\n,\r\n".join(lines) + b"]"]
+
+
+@settings(deadline=None)
+@given(st.sampled_from(OTHER_CALLS), st.integers(0, 2), st.data(), st.sampled_from(list(ExchangeEnd)), st.booleans())
+def test_mutated_bytes_of_the_other_apis(
+    call: Any, framing: int, data: st.DataObject, end: ExchangeEnd, is_complete: bool
+) -> None:
+    path, body, events = call
+    request = request_of(data.draw(_mutants(json.dumps(body).encode())), path)
+    answer = response_of(body_of(data.draw(_mutants(_framed(events)[framing])), complete=is_complete))
+    for event in (exchange_of(request, answer, end=end), received_of(request), head_of(request)):
+        received(event)
 
 
 @settings(deadline=None)

@@ -75,7 +75,8 @@ class _Items:
 
 
 class Content:
-    """A content field: pieces of text, or an array of parts that grow by type (Mistral's thinking and text)."""
+    """A content field: pieces of text, or an array of parts that grow by type (Mistral's thinking and text, LiteLLM's
+    thinking_blocks)."""
 
     def __init__(self) -> None:
         self._pieces: list[Json] = []
@@ -110,4 +111,6 @@ class Content:
                 run, run_type = Fragments(), kind
                 run.add_object(part)
                 parts.append(run)
+            if run is not None and part.get("signature"):  # stands at the end of a thought (LiteLLM)
+                run = None
         return [part.assembled() if isinstance(part, Fragments) else part for part in parts]

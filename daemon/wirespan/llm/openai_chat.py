@@ -140,7 +140,10 @@ def read_usage(usage: JsonObject) -> TokenUsage:
             integer(prompt_details, "cached_tokens"),
             integer(usage, "prompt_cache_hit_tokens"),  # DeepSeek
         ),
-        cache_write_input_tokens=integer(prompt_details, "cache_write_tokens"),
+        cache_write_input_tokens=first(
+            integer(prompt_details, "cache_write_tokens"),
+            integer(usage, "cache_creation_input_tokens"),  # LiteLLM, older ones
+        ),
         reasoning_output_tokens=reasoning,
         total_tokens=total,
     )
@@ -150,6 +153,9 @@ def _answer_extra(answer: JsonObject, choices: list[JsonObject]) -> Iterator[tup
     for key in ("service_tier", "system_fingerprint"):
         if string(answer, key) is not None:
             yield f"openai.response.{key}", answer[key]
+    cost = number(mapping(answer, "usage"), "cost")  # OpenRouter, LiteLLM: what they charge, in dollars
+    if cost is not None:
+        yield "wirespan.response.cost", cost
     logprobs = [mapping(choice, "logprobs") for choice in choices]
     count = sum(len(sequence(entry, "content")) + len(sequence(entry, "refusal")) for entry in logprobs)
     if count:

@@ -98,6 +98,8 @@ class _Choice:
         self._fields: JsonObject = {}
         self._message = Fragments()
         self._content = Content()
+        self._thinking_blocks = Content()
+        self._provider_fields: JsonObject = {}
         self._calls = StreamedCalls()
         self._legacy_call: StreamedCall | None = None
         self._logprobs: dict[str, list[Json]] = {}
@@ -128,6 +130,11 @@ class _Choice:
 
     def assembled(self) -> JsonObject:
         message: JsonObject = {"role": "assistant", "content": self._content.assembled(), **self._message.assembled()}
+        thinking_blocks = self._thinking_blocks.assembled()
+        if thinking_blocks:
+            message["thinking_blocks"] = thinking_blocks
+        if self._provider_fields:
+            message["provider_specific_fields"] = self._provider_fields
         calls = self._calls.in_order()
         if calls:
             message["tool_calls"] = [call.assembled() for call in calls]
@@ -151,6 +158,11 @@ class _Choice:
                 continue
             elif key == "tool_calls" and isinstance(value, list):
                 self._calls.add(value, time_ns)
+            elif key == "thinking_blocks" and isinstance(value, list):  # LiteLLM: Anthropic's blocks in pieces
+                self._thinking_blocks.add(value)
+            elif key == "provider_specific_fields" and is_object(value):  # LiteLLM joins nothing of it: the last stands
+                self._provider_fields.update((name, item) for name, item in value.items() if item is not None)
+                continue
             elif key == "function_call" and is_object(value):
                 self._legacy_call = self._legacy_call or StreamedCall()
                 self._legacy_call.add_function(value)

@@ -144,6 +144,12 @@ def _reasoning(message: JsonObject) -> Iterator[Part]:
     texts = [text for key in REASONING_KEYS if (text := string(message, key)) is not None]
     if texts:
         yield Reasoning(texts[0])  # servers that send two of the keys send the same text twice
+    for block in objects(sequence(message, "thinking_blocks")):  # LiteLLM; beside reasoning_content the same text again
+        thought = string(block, "thinking")
+        if block.get("type") == "redacted_thinking":
+            yield Reasoning("", redacted=True)
+        elif thought is not None and not texts:
+            yield Reasoning(thought)
     for detail in objects(sequence(message, "reasoning_details")):  # OpenRouter; beside `reasoning` the same text again
         text = string(detail, "text") or string(detail, "summary")
         if text is None and string(detail, "data") is not None:

@@ -72,7 +72,7 @@ def _loosely_stated(body: Json) -> InferenceError | None:
 
 def _from_object(error: JsonObject) -> InferenceError:
     kind = string(error, "type")
-    if kind is None or kind == "error":  # OpenAI's error event says only there what went wrong: {"type": "error", ...}
+    if kind in (None, "error", "None"):  # OpenAI's error event is of type "error"; LiteLLM writes None as a word
         kind = string(error, "status") or string(error, "code") or kind
     code = error.get("code")
     if kind is None and isinstance(code, int) and not isinstance(code, bool):
