@@ -57,6 +57,9 @@ def failure(status: int, message: str, param: str = "") -> Answer:
     return Answer(status, JSON_TYPE, (dumps({**body, "request_id": request_id}),), (("request-id", request_id),))
 
 
+_ROLES = ("user", "assistant", "system")
+
+
 def _check(request: Json) -> None:
     require(isinstance(request.get("model"), str) and request["model"] != "", "Field required", "model")
     limit = request.get("max_tokens")
@@ -80,7 +83,10 @@ def _check_messages(messages: list[Json]) -> None:
     open_calls: list[str] = []
     for index, message in enumerate(messages):
         place = f"messages.{index}"
-        require(isinstance(message, dict) and message.get("role") in ("user", "assistant"), "bad role", place)
+        require(isinstance(message, dict) and message.get("role") in _ROLES, "bad role", place)
+        if message["role"] == "system":  # between any two others, as Claude Code 2.1 sends it
+            _blocks_of(message.get("content"), place)
+            continue
         blocks = _blocks_of(message.get("content"), place)
         results = [block.get("tool_use_id") for block in blocks if block["type"] == "tool_result"]
         unknown = [call for call in results if call not in open_calls]
@@ -102,7 +108,8 @@ def _blocks_of(content: Json, place: str) -> list[Json]:
 
 
 def _draft(request: Json, script: Script, digest: str) -> Draft:
-    blocks = _blocks_of(request["messages"][-1]["content"], "messages")
+    last = next(message for message in reversed(request["messages"]) if message["role"] != "system")
+    blocks = _blocks_of(last["content"], "messages")
     is_result = any(block["type"] == "tool_result" for block in blocks)
     offered = () if (request.get("tool_choice") or {}).get("type") == "none" else request.get("tools") or ()
     tools = [Tool(tool["name"], tool.get("input_schema")) for tool in offered]
