@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from wirespan.locate.byte_source import ElfError, chunks
@@ -79,7 +79,7 @@ def relative_operands(elf: ElfFile, targets: Span, within: Span | None = None) -
 @dataclass(slots=True)
 class _Search:
     targets: Span
-    looks_left: int = MAX_LOOKS
+    looks_left: int = field(default_factory=lambda: MAX_LOOKS)
 
     def in_piece(self, code: bytes, base: int) -> Iterator[Operand]:
         last = len(code) - 4

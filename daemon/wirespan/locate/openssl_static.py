@@ -40,8 +40,8 @@ _POINTER_TO_R8 = re.compile(
 )
 
 
-def find_sites(elf: ElfFile) -> tuple[ProbeSite, ...]:
-    """The sites of a plan. Raises NotProbeable or ElfError."""
+def find_sites(elf: ElfFile, version: str = "") -> tuple[ProbeSite, ...]:
+    """The sites of a plan. `version` as `version_of` gives it. Raises NotProbeable or ElfError."""
     places = _places_of_names(elf, (_READ, _WRITE, *_BOOKKEEPING))
     index = FunctionIndex(elf)
     starts = _functions_naming(elf, index, places, (_READ, _WRITE))
@@ -51,7 +51,7 @@ def find_sites(elf: ElfFile) -> tuple[ProbeSite, ...]:
     near = Span(min(read, write) - _NEAR_BYTES, max(read, write) + _NEAR_BYTES)
     if _count_argument(elf, index, _READ, read, near) == 5:
         raise NotProbeable(f"the arguments of {_READ} are not what they are in OpenSSL")
-    count_argument = _count_argument(elf, index, _WRITE, write, near) or _count_argument_of_version(elf)
+    count_argument = _agreed(_count_argument(elf, index, _WRITE, write, near), version)
     function = _WRITE if count_argument == 4 else f"{_WRITE}_ex2"
     sites = [site_at(elf, _READ, read), site_at(elf, function, write)]
     bookkeeping = _functions_naming(elf, index, places, tuple(_BOOKKEEPING), near)
@@ -144,11 +144,12 @@ def _pointer_set_up(elf: ElfFile, index: FunctionIndex, call: Operand) -> int:
     return 4 if _POINTER_TO_RCX.search(code) else 0
 
 
-def _count_argument_of_version(elf: ElfFile) -> int:
-    version = version_of(elf)
-    minor = int(version.split(".")[1]) if version else -1
-    if minor in (0, 1):
-        return 4
-    if minor >= 3:
-        return 5
-    raise NotProbeable(f"no call shows the arguments of {_WRITE}" + (f" of OpenSSL {version}" if version else ""))
+def _agreed(shown: int, version: str) -> int:
+    """4 or 5, by what the calls show and what is known of the version: SSL_write_ex2 with its flags came with 3.3."""
+    minor = int(version.split(".")[1]) if version else 2
+    known = 4 if minor < 2 else 5 if minor > 2 else 0
+    if not shown and not known:
+        raise NotProbeable(f"neither a call nor the version shows what the arguments of {_WRITE} are")
+    if shown and known and shown != known:
+        raise NotProbeable(f"the calls of {_WRITE} do not fit OpenSSL {version}")
+    return shown or known

@@ -109,7 +109,8 @@ class _Vtables:
     def decrypter_before(self, encrypter: int, encrypters: Sequence[int]) -> int | None:
         for distance in _DISTANCES:
             vtable = encrypter - distance
-            if self._is_vtable(vtable) and not self._is_code(vtable + 32) and vtable not in encrypters:
+            ends = vtable + 32 == encrypter or not self._is_code(vtable + 32)
+            if ends and self._is_vtable(vtable) and vtable not in encrypters:
                 return vtable
         return None
 

@@ -55,8 +55,9 @@ def _boringssl(elf: ElfFile, marks: Marks) -> Stack:
 
 
 def _openssl(elf: ElfFile) -> Stack:
-    library = f"OpenSSL {openssl_static.version_of(elf)}".rstrip()
-    return _search(elf, Stack(library, method="function-names"), lambda: openssl_static.find_sites(elf))
+    version = openssl_static.version_of(elf)
+    stack = Stack(f"OpenSSL {version}".rstrip(), method="function-names")
+    return _search(elf, stack, lambda: openssl_static.find_sites(elf, version))
 
 
 def _rustls(elf: ElfFile, versions: Collection[str]) -> Iterator[Stack]:
