@@ -83,8 +83,10 @@ def test_a_record_still_being_written_stops_the_reader_until_it_is_done() -> Non
         producer.put(b"third")
         assert taken(ring) == [b"first"]
         assert taken(ring) == []
+        assert (ring.read_bytes, ring.written_bytes) == (place, producer.position)
         producer.finish(place, len(b"second"))
         assert taken(ring) == [b"second", b"third"]
+        assert (ring.read_bytes, ring.written_bytes) == (producer.position, producer.position)
 
 
 def test_a_discarded_record_is_passed_over() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from rig.campaign import Campaign
 from rig.mlflow_server import mlflow_server
 from rig.mock_process import MockProcess, run_mock
 from rig.programs import Program
+from rig.tls_talk import TlsIdentity, make_identity
 
 mlflow = pytest.fixture(scope="session")(mlflow_server)
 
@@ -36,3 +38,10 @@ def _programs_of(request: pytest.FixtureRequest) -> list[Program]:
     module = Path(str(request.path))
     calls = [item.callspec for item in request.session.items if item.path == module and hasattr(item, "callspec")]
     return [call.params["program"] for call in calls if "program" in call.params]
+
+
+@pytest.fixture(scope="session")
+def tls_identity() -> Iterator[TlsIdentity]:
+    """For `TlsTalk`; not below tmp_path, which is closed to other users."""
+    with tempfile.TemporaryDirectory(prefix="wirespan-tls-") as directory:
+        yield make_identity(Path(directory))

@@ -33,7 +33,7 @@ class ProbedFile:
 
 
 class ProbeTable:
-    """Used by the locate worker's thread; `probed()` by any."""
+    """Used by the locate worker's thread; `probed()` and `is_probed()` by any."""
 
     def __init__(self, kernel: KernelSide, cache: PlanCache | None, counters: Counters) -> None:
         self._kernel = kernel
@@ -107,6 +107,10 @@ class ProbeTable:
             ).start()
             self._counters.add("capture.files_detached")
             log.info("detached from %s: no process maps it", file.path_seen)
+
+    def is_probed(self, key: FileKey) -> bool:
+        with self._lock:
+            return key in self._probed
 
     def probed(self) -> dict[FileKey, ProbedFile]:
         with self._lock:

@@ -35,8 +35,18 @@ class Ring:
         self._lengths = self._data.cast("I")
 
     @property
+    def written_bytes(self) -> int:
+        """The place behind the last record begun, counted from the first ever."""
+        return int(self._producer[0])
+
+    @property
+    def read_bytes(self) -> int:
+        """The place behind the last record read."""
+        return int(self._consumer[0])
+
+    @property
     def backlog_bytes(self) -> int:
-        return int(self._producer[0]) - int(self._consumer[0])
+        return self.written_bytes - self.read_bytes
 
     def records(self, max_bytes: int = _BATCH_BYTES) -> Iterator[memoryview]:
         """Finished records in order, about `max_bytes` of what is there now: while traffic keeps flowing the caller

@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 from wirespan.capture.decode import RecordDecoder
 from wirespan.capture.events import (
@@ -34,14 +36,14 @@ from wirespan.processes import (
     Discovery,
     DiscoveryEvent,
     FileCoverage,
-    FileKey,
     FileMapped,
     HostFiles,
-    LocateOutcome,
+    Process,
     ProcessEnded,
     ProcessExecuted,
     ProcessForked,
     SideBandEvent,
+    process_ids,
     scan,
 )
 
@@ -56,38 +58,54 @@ class CaptureSession:
         self._settings = settings
         self._counters = counters
         self._identities = Identities(counters, settings.exclude_executables, settings.exclude_uids)
-        self._covered: set[FileKey] = set()
         self._announced: set[int] = set()
         self._excluded: set[int] = set()
         self._always_excluded = frozenset((os.getpid(), *settings.exclude_pids))
+        # Each with the place in the ring that has to be read before its end may be told.
+        self._ended: deque[tuple[int, ProcessEnded]] = deque()
         self._tree: ProcessTree | None = None
         self._kernel_counts: dict[str, int] = {}
         self._next_tick_ns = self._next_rescan_ns = self._next_sync_ns = 0
-        self._is_open = False
+        self._parts = ExitStack()
 
     def open(self, progress: Callable[[str], None] = lambda _text: None) -> None:
-        """Load, find what runs, attach. Takes one to three seconds; `progress` gets a line a step."""
+        """Load, find what runs, attach. Takes one to three seconds; `progress` gets a line a step. What fails leaves
+        nothing open."""
+        with ExitStack() as parts:
+            progress("compiling and loading the BPF programs")
+            self._load(parts)
+            self._watch(parts)
+            progress("looking for TLS code in running processes")
+            self._pin()
+            self._rescan(time.monotonic_ns())
+            self._settle()
+            self._parts = parts.pop_all()
+
+    def _load(self, parts: ExitStack) -> None:
         settings = self._settings
-        progress("compiling and loading the BPF programs")
         self._kernel: KernelSide = load_kernel_side(settings.bpf_directory, settings.ring_bytes, settings.attach)
+        parts.callback(self._kernel.close)
         self._kernel.set_budgets(settings.undecided_budget_bytes, settings.wanted_budget_bytes)
         for pid in self._always_excluded:
             self._exclude(pid)
         self._ring = Ring(self._kernel.maps["records"], settings.ring_bytes)
+        parts.callback(self._ring.close)
         self._decoder = RecordDecoder(self._kernel.layouts)
-        cache = PlanCache(settings.plan_cache, self._counters) if settings.plan_cache else None
-        self._probes = ProbeTable(self._kernel, cache, self._counters)
-        self._worker = LocateWorker(self._probes.look_at, self._probes.give_up)
-        self._side_band = SideBand.open(self._counters)
+
+    def _watch(self, parts: ExitStack) -> None:
+        path = self._settings.plan_cache
+        self._cache = PlanCache(path, self._counters) if path else None
         self._discovery = Discovery(HostFiles(), self._counters)
+        self._side_band = SideBand.open(self._counters)
+        parts.callback(self._side_band.close)
+        self._probes = ProbeTable(self._kernel, self._cache, self._counters)
+        parts.callback(self._probes.close)
+        self._worker = LocateWorker(self._probes.look_at, self._probes.give_up)
+        parts.callback(self._worker.stop)
         self._epoll = select.epoll()
+        parts.callback(self._epoll.close)
         for descriptor in (self._ring.map_fd, self._worker.descriptor, self._side_band.fileno()):
             self._epoll.register(descriptor, select.EPOLLIN)
-        self._is_open = True
-        progress("looking for TLS code in running processes")
-        self._pin(cache)
-        self._rescan(time.monotonic_ns())
-        self._settle()
 
     def follow(self, root_pid: int) -> None:
         """From now on only this process and its descendants. Call it before `open`."""
@@ -101,15 +119,26 @@ class CaptureSession:
         if now_ns >= self._next_sync_ns:
             self._next_sync_ns = now_ns + _CLOCK_SYNC_NS
             events.append(ClockSync(now_ns, time.time_ns() - (time.monotonic_ns() - now_ns)))
-        ended = self._read_side_band(events)
+        self._read_side_band(events)
         self._take_answers()
         self._read_ring(events)
-        for end in ended:
-            self._end(end, events)
+        self._tell_ends(events)
         if now_ns >= self._next_tick_ns:
             self._next_tick_ns = now_ns + _TICK_NS
             self._tick(now_ns, events)
         return events
+
+    def drain(self) -> Iterator[list[CaptureEvent]]:
+        """Instead of the last `poll`: all that the ring holds now, and what was lost until now."""
+        end = self._ring.written_bytes
+        while True:
+            before = self._ring.read_bytes
+            yield self.poll(0.0)
+            if not before < self._ring.read_bytes < end:  # at the end, or before a record that is still being written
+                break
+        events: list[CaptureEvent] = []
+        self._tell_losses(time.monotonic_ns(), events)
+        yield events
 
     def set_verdict(self, verdict: Verdict) -> None:
         connection = verdict.connection
@@ -117,7 +146,7 @@ class CaptureSession:
             self._kernel.set_verdict(
                 connection.pid, connection.handle, connection.generation, verdict.kind, verdict.request_seq
             )
-        except OSError:
+        except (OSError, KeyError):  # KeyError: closed meanwhile
             # Only costs copying what is not wanted.
             self._counters.add("capture.verdicts_refused")
 
@@ -134,26 +163,27 @@ class CaptureSession:
         return self._kernel.bcc_version
 
     def close(self) -> None:
-        if not self._is_open:
-            return
-        self._is_open = False
-        self._worker.stop()
-        self._probes.close()
-        self._epoll.close()
-        self._side_band.close()
-        self._ring.close()
-        self._kernel.close()
+        """Detach and let go of everything. May be called twice, and without `open`."""
+        self._parts.close()
 
     # Finding files
 
-    def _pin(self, cache: PlanCache | None) -> None:
+    def _pin(self) -> None:
         if self._settings.pin_known:
-            paths = [*well_known_files(), *(cache.known_paths() if cache else ())]
+            paths = [*well_known_files(), *(self._cache.known_paths() if self._cache else ())]
             self._ask(self._discovery.pin(paths, time.monotonic_ns()))
 
     def _rescan(self, now_ns: int) -> None:
         self._next_rescan_ns = now_ns + self._settings.rescan_ns
         self._ask(self._discovery.scanned(scan(counters=self._counters), now_ns))
+        self._ended.extend((self._ring.written_bytes, ProcessEnded(pid, now_ns)) for pid in self._vanished())
+
+    def _vanished(self) -> list[int]:
+        """Processes of which no end was heard: the side band loses records under load. Only those that were seen in
+        /proc once, since in a pid namespace of our own nobody is."""
+        candidates = (self._announced | self._excluded) - self._always_excluded
+        known = {pid: self._identities.get(pid) for pid in candidates.difference(process_ids())}
+        return sorted(pid for pid, process in known.items() if process is not None and process.key.start_time_ns)
 
     def _settle(self) -> None:
         """Wait until every file found so far is probed or known not to be."""
@@ -169,12 +199,10 @@ class CaptureSession:
     def _take_answers(self) -> None:
         for answer in self._worker.answers():
             self._discovery.located(answer.key, answer.outcome, answer.description)
-            if answer.outcome is LocateOutcome.COVERED:
-                self._covered.add(answer.key)
 
     # Events
 
-    def _read_side_band(self, events: list[CaptureEvent]) -> list[ProcessEnded]:
+    def _read_side_band(self, events: list[CaptureEvent]) -> None:
         ended: list[ProcessEnded] = []
         for event in self._side_band.read():
             self._ask(self._discovery.receive(event))
@@ -182,7 +210,8 @@ class CaptureSession:
                 ended.append(event)
             else:
                 self._follow_up(event, events)
-        return ended
+        # All that a process wrote into the ring lies before this place: it had ended when we read of its end.
+        self._ended.extend((self._ring.written_bytes, end) for end in ended)
 
     def _follow_up(self, event: SideBandEvent, events: list[CaptureEvent]) -> None:
         if isinstance(event, ProcessForked):
@@ -195,7 +224,7 @@ class CaptureSession:
                 self._announce(event.pid, event.time_ns, events)
         elif isinstance(event, FileMapped):
             self._identities.mapped(event.pid, event.file.path)
-            if event.file.key in self._covered and event.pid not in self._announced:
+            if event.pid not in self._announced and self._probes.is_probed(event.file.key):
                 # It can make TLS calls now: read who it is while it lives, it may be gone before its data is read.
                 self._announce(event.pid, event.time_ns, events)
 
@@ -203,12 +232,19 @@ class CaptureSession:
         if pid in self._excluded:
             return
         process = self._identities.get(pid)
-        if (self._tree is not None and pid not in self._tree) or self._identities.is_excluded(process):
+        if not self._is_followed(pid, process) or self._identities.is_excluded(process):
             self._exclude(pid)
         else:
             self._announced.add(pid)
             if process is not None:
                 events.append(ProcessStarted(time_ns, process))
+
+    def _is_followed(self, pid: int, process: Process | None) -> bool:
+        if self._tree is None or pid in self._tree:
+            return True
+        if process is not None:  # it was forked before we looked, or the record of it is late or lost
+            self._tree.forked(pid, process.parent_pid)
+        return pid in self._tree
 
     def _exclude(self, pid: int) -> None:
         self._excluded.add(pid)
@@ -232,9 +268,12 @@ class CaptureSession:
             pid = event.connection.pid
             if pid not in announced:
                 self._announce(pid, event.time_ns, events)
-                if pid in self._excluded:
-                    continue
-            events.append(event)
+            if pid not in self._excluded:
+                events.append(event)
+
+    def _tell_ends(self, events: list[CaptureEvent]) -> None:
+        while self._ended and self._ended[0][0] <= self._ring.read_bytes:
+            self._end(self._ended.popleft()[1], events)
 
     def _end(self, event: ProcessEnded, events: list[CaptureEvent]) -> None:
         pid = event.pid
@@ -251,6 +290,9 @@ class CaptureSession:
         if now_ns >= self._next_rescan_ns or self._discovery.rescan_needed:
             self._side_band.refresh_cpus()
             self._rescan(now_ns)
+        self._tell_losses(now_ns, events)
+
+    def _tell_losses(self, now_ns: int, events: list[CaptureEvent]) -> None:
         counts = self._kernel.counters()
         for name, value in counts.items():
             self._counters.add(f"kernel.{name}", value - self._kernel_counts.get(name, 0))
