@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 POLL_TIMEOUT_S = 0.02  # the ring wakes us for bulk; this bounds the delay of a trickle
 EXPIRE_INTERVAL_NS = 1_000_000_000
+FAULTS_LOGGED = 10  # of each kind: the counter tells the rest
 QUEUE_BYTES = 128 << 20
 
 
@@ -45,6 +47,7 @@ class Observer:
         self._drained = threading.Event()
         self._threads: list[threading.Thread] = []
         self._failed: BaseException | None = None
+        self._next_expiry_ns = 0
         self.capture_progress = 0
         self.pipeline_progress = 0
 
@@ -73,38 +76,62 @@ class Observer:
             while not self._stopping.is_set():
                 self._queue.put(self._session.poll(POLL_TIMEOUT_S))
                 self.capture_progress += 1
-            self._queue.put(self._session.poll(0.0))
-        except Exception as error:  # whatever it is, the owner must learn of it and end
-            log.exception("the capture thread failed")
-            self._failed = error
+            for events in self._session.drain():
+                self._queue.put(events)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the owner must learn of it and end
+            self._fail("capture", error)
         finally:
             self._drained.set()
             self._queue.close()
 
     def _parse(self) -> None:
-        next_expiry = 0
-        while True:
-            last_round = self._drained.is_set()
-            spans: list[ReadableSpan] = []
-            for event in self._queue.get(0.2):
-                self._guarded(partial(self._pipeline.receive, event), spans)
-            now_ns = time.monotonic_ns()
-            if now_ns >= next_expiry:
-                next_expiry = now_ns + EXPIRE_INTERVAL_NS
-                self._guarded(partial(self._pipeline.expire, now_ns), spans)
-            if last_round:
-                self._guarded(partial(self._pipeline.expire, now_ns + FAR_FUTURE_NS), spans)
-            if spans:
-                self._deliver(spans)
-            self.pipeline_progress += 1
-            if last_round:
-                return
+        try:
+            while self._parse_round():
+                self.pipeline_progress += 1
+        except Exception as error:  # noqa: BLE001 - the same
+            self._fail("pipeline", error)
+
+    def _fail(self, thread: str, error: Exception) -> None:
+        log.error("the %s thread failed: %s", thread, _without_payload(error))
+        self._failed = self._failed or error
+
+    def _parse_round(self) -> bool:
+        """All that is queued, through the pipeline. False: it was the last of it."""
+        is_last = self._drained.is_set()
+        spans: list[ReadableSpan] = []
+        for event in self._queue.get(0.2):
+            self._guarded(partial(self._pipeline.receive, event), spans)
+        now_ns = time.monotonic_ns()
+        if now_ns >= self._next_expiry_ns:
+            self._next_expiry_ns = now_ns + EXPIRE_INTERVAL_NS
+            self._guarded(partial(self._pipeline.expire, now_ns), spans)
+        if is_last:
+            self._guarded(partial(self._pipeline.expire, now_ns + FAR_FUTURE_NS), spans)
+        if spans:
+            self._hand_on(spans)
+        return not is_last
 
     def _guarded(self, step: Callable[[], Iterable[ReadableSpan]], spans: list[ReadableSpan]) -> None:
-        """A fault of ours on one event costs that event, not the daemon. No payload in the log."""
+        """A fault of ours on one event costs that event, not the daemon."""
         try:
             spans.extend(step())
-        except Exception:  # a daemon that watches a host must outlive its own bugs
-            self._counters.add("pipeline.faults")
-            if self._counters["pipeline.faults"] <= 10:
-                log.exception("a fault in the pipeline")
+        except Exception as error:  # noqa: BLE001 - a daemon that watches a host must outlive its own bugs
+            self._count_fault("pipeline.faults", error)
+
+    def _hand_on(self, spans: Sequence[ReadableSpan]) -> None:
+        try:
+            self._deliver(spans)
+        except Exception as error:  # noqa: BLE001 - the same for what takes the spans
+            self._counters.add("delivery.faults_spans", len(spans))
+            self._count_fault("delivery.faults", error)
+
+    def _count_fault(self, name: str, error: Exception) -> None:
+        self._counters.add(name)
+        if self._counters[name] <= FAULTS_LOGGED:
+            log.error("a fault (%s): %s", name, _without_payload(error))
+
+
+def _without_payload(error: BaseException) -> str:
+    """Kind and place. The message is left out: a KeyError or ValueError quotes what it met, which may be a prompt."""
+    places = "".join(traceback.format_tb(error.__traceback__)).rstrip()
+    return f"{type(error).__name__}\n{places}"
