@@ -31,7 +31,7 @@ from wirespan.capture.ring import Ring
 from wirespan.capture.settings import CaptureSettings
 from wirespan.capture.side_band import SideBand
 from wirespan.counters import Counters
-from wirespan.locate import PlanCache, well_known_files
+from wirespan.locate import PlanCache, agent_programs, well_known_files
 from wirespan.processes import (
     Discovery,
     DiscoveryEvent,
@@ -79,6 +79,8 @@ class CaptureSession:
             self._pin()
             self._rescan(time.monotonic_ns())
             self._settle()
+            # Not waited for: the first look at one of these takes a second or more.
+            self._pin_agents()
             self._parts = parts.pop_all()
 
     def _load(self, parts: ExitStack) -> None:
@@ -171,6 +173,11 @@ class CaptureSession:
     def _pin(self) -> None:
         if self._settings.pin_known:
             paths = [*well_known_files(), *(self._cache.known_paths() if self._cache else ())]
+            self._ask(self._discovery.pin(paths, time.monotonic_ns()))
+
+    def _pin_agents(self) -> None:
+        if self._settings.pin_known:
+            paths = [str(path) for path in agent_programs()]
             self._ask(self._discovery.pin(paths, time.monotonic_ns()))
 
     def _rescan(self, now_ns: int) -> None:

@@ -4,6 +4,7 @@ Invariant: TLS code is located by what it means (symbols, what it calls, what er
 never by what it looks like; and a plan comes out only if what reads and what writes was found, each without doubt.
 """
 
+from wirespan.locate.agent_programs import agent_programs
 from wirespan.locate.blind_spots import explain_file
 from wirespan.locate.byte_source import ElfError
 from wirespan.locate.cache import PlanCache
@@ -20,6 +21,7 @@ __all__ = [
     "ProbePlan",
     "ProbeSite",
     "TlsCode",
+    "agent_programs",
     "explain_file",
     "locate_file",
     "well_known_files",
