@@ -19,6 +19,7 @@ from wirespan.config import Config
 from wirespan.daemon import Daemon
 
 FILE_NAME = "status.json"
+_FRESH_S = 15.0
 SERVICE_DIRECTORY = Path("/run/wirespan")  # RuntimeDirectory= of systemd/wirespan.service
 
 
@@ -90,6 +91,14 @@ class StatusFile:
         except (OSError, ValueError):
             return None
         return value if isinstance(value, dict) else None
+
+    def running(self) -> dict[str, Any] | None:
+        """The snapshot of a daemon that runs now on this host, as far as we may see it."""
+        status = self.read() or {}
+        written_s, pid = status.get("written_s"), status.get("pid")
+        if not isinstance(written_s, float) or time.time() - written_s > _FRESH_S:
+            return None
+        return status if Path(f"/proc/{pid}").exists() else None
 
     def remove(self) -> None:
         with suppress(OSError):

@@ -29,7 +29,6 @@ from wirespan_exporters.console import line as console_line
 
 SUMMARY = "make a first trace, without any API key"
 
-_STATUS_FRESH_S = 15.0
 _SEEN_TIMEOUT_S = 15.0
 _POLL_S = 0.2
 # What the client wrote last is still in the ring, and a close is seen a moment after the exit.
@@ -45,19 +44,10 @@ def run(arguments: argparse.Namespace) -> int:
     start_logging(config.log.level.number)
     with tempfile.TemporaryDirectory(prefix="wirespan-demo-") as directory, running_mock(Path(directory)) as mock:
         _say(f"a stand-in for two vendor APIs listens on {mock.base}")
-        status = running_daemon(StatusFile.find(config))
+        status = StatusFile.find(config).running()
         if status is not None:
             return _shown_by_daemon(mock, config, status)
         return _shown_by_ourselves(mock, config)
-
-
-def running_daemon(file: StatusFile) -> dict[str, Any] | None:
-    """The status of a daemon that runs now on this host, as far as we may see it."""
-    status = file.read() or {}
-    written_s, pid = status.get("written_s"), status.get("pid")
-    if not isinstance(written_s, float) or time.time() - written_s > _STATUS_FRESH_S:
-        return None
-    return status if Path(f"/proc/{pid}").exists() else None
 
 
 def _shown_by_daemon(mock: DemoMock, config: Config, status: dict[str, Any]) -> int:

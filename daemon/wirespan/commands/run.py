@@ -15,6 +15,7 @@ from wirespan.commands.options import add_config_arguments, leave_signals_to, re
 from wirespan.commands.terminal import counted
 from wirespan.daemon import Daemon
 from wirespan.gated_command import GatedCommand
+from wirespan.status import StatusFile
 
 SUMMARY = "capture one command and its children"
 
@@ -32,6 +33,12 @@ def run(arguments: argparse.Namespace) -> int:
     assert command is not None  # from_arguments refuses an empty command
     config = read_config(arguments, log__level="warning")
     start_logging(config.log.level.number)
+    status = StatusFile.find(config).running()
+    if status is not None:
+        pid = status["pid"]
+        print(
+            f"wirespan: the daemon that runs (pid {pid}) captures this too: calls will be there twice", file=sys.stderr
+        )
     seen: list[ReadableSpan] = []
 
     def remember(spans: Sequence[ReadableSpan]) -> None:
