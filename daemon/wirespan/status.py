@@ -76,13 +76,21 @@ class StatusFile:
         return next((place for place in places if os.access(place.path, os.R_OK)), places[0])
 
     def write(self, daemon: Daemon) -> None:
+        text = json.dumps(snapshot(daemon), default=str)
         try:
-            descriptor, temporary = tempfile.mkstemp(prefix=f".{FILE_NAME}.", dir=self.path.parent)
-            with open(descriptor, "w", encoding="utf-8") as file:
-                json.dump(snapshot(daemon), file, default=str)
-            Path(temporary).replace(self.path)
+            self._replace(text)
         except OSError:
             daemon.counters.add("status.write_failed")
+
+    def _replace(self, text: str) -> None:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{FILE_NAME}.", dir=self.path.parent)  # 0600
+        try:
+            with open(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+            Path(temporary).replace(self.path)
+        except OSError:
+            Path(temporary).unlink()  # a full disk would get another one every two seconds
+            raise
 
     def read(self) -> dict[str, Any] | None:
         """The last snapshot, None if there is none that can be read."""
