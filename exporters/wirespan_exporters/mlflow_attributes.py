@@ -16,7 +16,7 @@ from opentelemetry.trace import StatusCode
 from opentelemetry.util.types import AttributeValue
 
 from wirespan_exporters.carrier import API, CARRIED, REQUEST_BODY, RESPONSE_BODY
-from wirespan_exporters.mlflow_chat import chat_inputs, chat_outputs
+from wirespan_exporters.mlflow_conversation import shown_inputs, shown_outputs
 from wirespan_exporters.sanitise import Limits
 from wirespan_exporters.span_copy import attributes_of, with_changes
 
@@ -145,12 +145,12 @@ def _content(span: ReadableSpan) -> Attributes:
     api = str(found.get(API, ""))
     attributes: Attributes = {}
     if REQUEST_BODY in found:
-        inputs = chat_inputs(api, _loads(found[REQUEST_BODY]))
+        inputs = shown_inputs(api, _loads(found[REQUEST_BODY]))
         attributes[SPAN_INPUTS] = _dumps(inputs.value)
         if inputs.tools is not None:
             attributes[CHAT_TOOLS] = _dumps(inputs.tools)
     if RESPONSE_BODY in found:
-        attributes[SPAN_OUTPUTS] = _dumps(chat_outputs(api, _loads(found[RESPONSE_BODY])))
+        attributes[SPAN_OUTPUTS] = _dumps(shown_outputs(api, _loads(found[RESPONSE_BODY])))
     if attributes and api == "openai.chat":
         attributes[MESSAGE_FORMAT] = "openai"
     return attributes

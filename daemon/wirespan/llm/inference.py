@@ -158,8 +158,8 @@ class Inference:
     content (None if not streamed), `end_ns` last byte that belongs to the answer.
 
     `request_json` / `response_json` are the wire JSON in the provider's own shape; a streamed answer is assembled into
-    the shape of the unstreamed one; a body that is no (whole) JSON is its raw text. `api` names the module that read
-    it: "openai.chat" | "anthropic.messages".
+    the shape of the unstreamed one; a body that is no (whole) JSON is its raw text. `api` names the row of
+    the format table that read it, such as "openai.chat".
     """
 
     exchange: HttpExchange
