@@ -7,6 +7,7 @@ ref_ctr_offset, which makes other tracers of the same function fail, and vice ve
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -129,4 +130,6 @@ def _remedy(mode: str, error: OSError) -> str:
     if isinstance(error, PermissionError):
         extra = " and CAP_SYS_ADMIN (perf uprobes: this kernel has no uprobe_multi)" if mode == "perf" else ""
         return f"CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH{extra} are needed"
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return "raise the limit of open files (LimitNOFILE): a probe takes up to two descriptors a function"
     return "run `wirespan doctor`; if another tracer holds this function, stop it and retry"
