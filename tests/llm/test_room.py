@@ -41,6 +41,7 @@ from rig.model_calls import (
     refusal_of,
     stream,
 )
+from rig.responses_calls import CALL, response, responses
 from rig.responses_calls import EVENTS as RESPONSES_EVENTS
 from wirespan.capture import Verdict, VerdictKind
 from wirespan.counters import Counters
@@ -101,6 +102,60 @@ def test_the_answer_tells_the_families_apart_where_the_request_can_not() -> None
 def test_server_role_when_wanted() -> None:
     given_on, _ = received(chat(response_of(COMPLETION), role=Role.SERVER), LlmSettings(capture_server_role=True))
     assert [type(item) for item in given_on] == [Inference]
+
+
+# Prompts in pieces
+
+
+def test_calls_that_send_only_what_is_new_are_shown_whole() -> None:
+    # GIVEN a prewarming that brings the prompt, a call that refers to it, and one that refers to that call
+    counters = Counters()
+    llm = Llm(LlmSettings(), counters)
+    first = {"model": "m", "input": [USER], "generate": False}
+    second = {"model": "m", "input": [], "previous_response_id": "resp_0"}
+    result = {"type": "function_call_output", "call_id": "call_1", "output": "5 °C"}
+    third = {"model": "m", "input": [result], "previous_response_id": "resp_1", "stream": True}
+    answers = [
+        response_of(response("completed", id="resp_0")),
+        response_of(response("completed", [CALL], id="resp_1")),
+        stream(named_events(*RESPONSES_EVENTS)),
+    ]
+    # WHEN they pass
+    said = [
+        [item for item in llm.receive(responses(answer, request)) if isinstance(item, Inference)]
+        for request, answer in zip((first, second, third), answers, strict=True)
+    ]
+    # THEN the prewarming is none, and each call has all that came before it
+    assert [len(inferences) for inferences in said] == [0, 1, 1]
+    assert said[1][0].request_json["input"] == [USER]
+    assert said[2][0].request_json["input"] == [USER, CALL, result]
+    assert [message.role for message in said[2][0].input_messages] == ["user", "assistant", "tool"]
+    assert said[2][0].extra["wirespan.request.input_reconstructed"] is True
+    assert said[2][0].extra["gen_ai.request.previous_response.id"] == "resp_1"
+    assert counters.snapshot() == {
+        "llm.chains.followed": 2,
+        "llm.inferences": 2,
+        "llm.not_inference.prewarm": 1,
+        "llm.outcome.ok": 2,
+    }
+
+
+def test_a_response_that_is_not_stored_is_not_kept() -> None:
+    llm = Llm(LlmSettings(), Counters())
+    list(
+        llm.receive(responses(response_of(response("completed", [CALL])), {"model": "m", "input": "x", "store": False}))
+    )
+    request = {"model": "m", "input": "y", "previous_response_id": "resp_1"}
+    (inference,) = llm.receive(responses(response_of(response("completed", id="resp_2")), request))
+    assert isinstance(inference, Inference)
+    assert inference.extra["wirespan.request.input_incomplete"] is True
+    assert inference.request_json == request
+
+
+def test_the_answer_to_a_prewarming_is_wanted() -> None:
+    asked = request_of({"model": "m", "input": "x", "generate": False}, "/backend-api/codex/responses")
+    given_on, _counts = received(received_of(asked))
+    assert given_on == [Verdict(CONNECTION_ID, 7, VerdictKind.WANTED)]
 
 
 # Verdicts

@@ -37,9 +37,11 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """No model call, or none that can be read. `count` is the rest of the counter name behind "llm."."""
+    """No model call, or none that can be read. `count` is the rest of the counter name behind "llm.". `idle`: a
+    request in an API's words that asks for no answer, such as a prewarming."""
 
     count: str
+    idle: Found | None = None
 
 
 _METHOD = Refused("not_inference.method")
@@ -89,9 +91,10 @@ def detect(request: HttpRequest, authority: str, settings: LlmSettings) -> Found
         return decided
     if decided.api is None:
         return Refused(f"uncovered.{decided.name}")
-    if is_object(parsed.value) and (reason := decided.api.not_inference(parsed.value)) is not None:
-        return Refused(f"not_inference.{reason}")
-    return Found(decided.api, match is not None and (match.sure or _names_anthropic(request.headers)), path, parsed)
+    is_sure = match is not None and (match.sure or _names_anthropic(request.headers))
+    found = Found(decided.api, is_sure, path, parsed)
+    reason = decided.api.not_inference(parsed.value) if is_object(parsed.value) else None
+    return found if reason is None else Refused(f"not_inference.{reason}", found)
 
 
 def _refused_endpoint(target: str, authority: str, settings: LlmSettings) -> Refused | None:

@@ -92,6 +92,8 @@ def _request_extra(body: JsonObject) -> Iterator[tuple[str, Json]]:
             value = value.get(key) if is_object(value) else None
         if isinstance(value, str | bool | int) and value != "":
             yield name, value
+    if body.get("conversation") or body.get("prompt"):
+        yield "wirespan.request.input_incomplete", True  # OpenAI puts in what it has stored
     if any(item.get("type") in ("compaction", "compaction_summary") for item in objects(sequence(body, "input"))):
         yield "gen_ai.conversation.compacted", True
 

@@ -1,4 +1,5 @@
-"""The llm room: HTTP events in, inferences and verdicts out. Holds no state: every event is decided by itself."""
+"""The llm room: HTTP events in, inferences and verdicts out. Every event is decided by itself; what is remembered of
+responses (a bounded number of bytes) only completes prompts that refer to them."""
 
 from __future__ import annotations
 
@@ -7,8 +8,10 @@ from collections.abc import Iterable
 from wirespan.capture import Verdict, VerdictKind
 from wirespan.counters import Counters
 from wirespan.http import HttpEvent, HttpExchange, RequestHead, RequestReceived, Role, Uncovered
-from wirespan.llm.detection import Refused, detect, judge_head
+from wirespan.llm.detection import Found, Refused, detect, judge_head
+from wirespan.llm.fields import is_object
 from wirespan.llm.inference import Inference
+from wirespan.llm.openai_responses_chain import ResponseChains, with_chain
 from wirespan.llm.reading import read_exchange
 from wirespan.llm.settings import LlmSettings
 
@@ -20,6 +23,7 @@ class Llm:
     def __init__(self, settings: LlmSettings, counters: Counters) -> None:
         self._settings = settings
         self._counters = counters
+        self._chains = ResponseChains(counters)
 
     def receive(self, event: HttpEvent) -> Iterable[Inference | Verdict]:
         """A verdict as early as it is sure, the inference when the exchange is over. Never raises on traffic."""
@@ -51,7 +55,7 @@ class Llm:
         if kind is not None or request.method != "POST":
             return ()  # was said with the head
         found = detect(request, event.authority, self._settings)
-        is_foreign = isinstance(found, Refused) and not found.count.startswith("uncovered.")
+        is_foreign = isinstance(found, Refused) and found.idle is None and not found.count.startswith("uncovered.")
         kind = VerdictKind.MUTED if is_foreign else VerdictKind.WANTED
         return (Verdict(event.connection.id, event.request_seq, kind),)
 
@@ -65,10 +69,28 @@ class Llm:
             if isinstance(inference, Inference):
                 self._counters.add("llm.inferences")
                 self._counters.add(f"llm.outcome.{inference.outcome.value}")
-                return (inference,)
+                return (self._chained(inference),)
             found = inference
+        elif found.idle is not None:
+            self._prewarmed(exchange, found.idle)
         self._counters.add(f"llm.{found.count}")
         return ()
+
+    def _chained(self, inference: Inference) -> Inference:
+        """With the prompt that the calls before it have built up, where the request refers to them."""
+        request, answer = inference.request_json, inference.response_json
+        if inference.api != "openai.responses" or not is_object(request):
+            return inference
+        chain = self._chains.follow(request)
+        if is_object(answer) and request.get("store") is not False:  # else no later call can refer to it
+            self._chains.remember(request, answer, _content_bytes(inference.exchange))
+        return inference if chain is None else with_chain(inference, chain)
+
+    def _prewarmed(self, exchange: HttpExchange, found: Found) -> None:
+        """No inference, but the call behind it may send only what is new."""
+        read = read_exchange(exchange, found)
+        if isinstance(read, Inference) and is_object(read.request_json) and is_object(read.response_json):
+            self._chains.remember(read.request_json, read.response_json, _content_bytes(exchange))
 
     def _uncovered(self, event: Uncovered) -> Iterable[Verdict]:
         """Counted by the http room. As long as it can't be read, copying it out of the kernel is waste."""
@@ -76,3 +98,8 @@ class Llm:
 
     def _is_ignored(self, role: Role) -> bool:
         return role is Role.SERVER and not self._settings.capture_server_role
+
+
+def _content_bytes(exchange: HttpExchange) -> int:
+    bodies = (exchange.request.body, exchange.response.body if exchange.response is not None else None)
+    return sum(len(body.content or b"") for body in bodies if body is not None)
