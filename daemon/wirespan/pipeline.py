@@ -89,9 +89,9 @@ class Pipeline:
     def _apply(self, verdict: Verdict) -> None:
         if self._decide is None:
             return
-        self._decide(verdict)
-        self._streams.apply(verdict)
-        self._http.apply(verdict)
+        if self._http.apply(verdict):
+            self._decide(verdict)
+            self._streams.apply(verdict)
 
 
 def finish(pipeline: Pipeline, end_ns: int) -> Iterable[ReadableSpan]:

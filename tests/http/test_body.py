@@ -241,3 +241,18 @@ def test_the_promise_of_body_holds_for_any_bytes_and_holes(
     assert held <= limit * 2 + 16 * 6
     body.release()
     assert budget.used_bytes == 0
+
+
+def test_a_gap_that_nobody_counted() -> None:
+    account = Account(Budget())
+    body = BodyCollector(BodyCoding(), HttpSettings(), account)
+    body.gap(None)
+    assert not body.freeze(ended=True).complete  # perhaps it was empty, perhaps not
+    body = BodyCollector(BodyCoding(), HttpSettings(), account)
+    body.add(b"begin", 1)
+    body.gap(3)
+    body.gap(None)
+    body.add(b"end", 2)
+    frozen = body.freeze(ended=True)
+    assert [(gap.offset, gap.missing_bytes) for gap in frozen.gaps] == [(5, None)]
+    assert (frozen.raw, frozen.content, frozen.size_bytes, frozen.complete) == (b"beginend", b"begin", 11, False)

@@ -9,7 +9,7 @@ import pytest
 from rig.traffic import Tape, exchanges_of, through_http
 from wirespan.capture import CloseReason, Direction, PeerNamed, TlsData
 from wirespan.counters import Counters
-from wirespan.http import HttpEvent, HttpExchange, HttpSettings, RequestHead, Role, Uncovered
+from wirespan.http import HttpEvent, HttpExchange, HttpSettings, RequestHead, RequestReceived, Role, Uncovered
 
 GET = b"GET /models HTTP/1.1\r\nHost: a\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
@@ -41,20 +41,27 @@ def test_who_writes_the_request_is_the_client() -> None:
 
 
 @pytest.mark.parametrize("record_bytes", [1, 5, 100])
-def test_http2_is_announced_once_and_dropped(record_bytes: int) -> None:
+def test_a_preface_hands_over_to_http2(record_bytes: int) -> None:
+    settings = b"\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x64"
+    request = b"\x00\x00\x03\x01\x05\x00\x00\x00\x01\x82\x87\x84"
+    tape = Tape().write(PREFACE + settings + request, record_bytes=record_bytes)
+    tape.read(settings + b"\x00\x00\x01\x01\x05\x00\x00\x00\x01\x88", record_bytes=record_bytes)
+    said = through_http(tape.close().events)
+    assert uncovered(said) == []
+    assert contents(said) == [(b"", False)]
+    assert said[-1].protocol == "h2" if isinstance(said[-1], HttpExchange) else None
+
+
+def test_an_upgrade_that_is_not_read_is_announced_once_and_dropped() -> None:
     counters = Counters()
-    tape = Tape().write(PREFACE + b"\x00\x00\x12\x04\x00\x00\x00\x00\x00" + GET, record_bytes=record_bytes)
-    tape.read(b"\x00\x00\x06\x04\x00\x00\x00\x00\x00").write(GET).read(OK + b"hello").close()
+    upgrade = b"GET /tunnel HTTP/1.1\r\nHost: a\r\nUpgrade: Tunnel/7\r\n\r\n"
+    tape = Tape().write(upgrade).read(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: Tunnel/7\r\n\r\nwhat")
+    tape.read(b"ever").write(GET).read(OK + b"hello").close()
     said = through_http(tape.events, counters)
-    assert [type(event) for event in said] == [Uncovered]
-    assert uncovered(said) == [("h2", 0)]
-    assert counters["http.uncovered.h2"] == 1
-    assert counters["http.uncovered_bytes"] > 0
-
-
-def test_http2_seen_by_its_server_which_writes_first() -> None:
-    settings_frame = b"\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x64"
-    assert uncovered(through_http(Tape().write(settings_frame).read(PREFACE).events)) == [("h2", 0)]
+    assert [type(event) for event in said] == [RequestHead, RequestReceived, HttpExchange, Uncovered]
+    assert uncovered(said) == [("upgrade:tunnel/7", 1)]
+    assert counters["http.uncovered.upgrade"] == 1
+    assert counters["http.uncovered_bytes"] == len(GET + OK + b"everhello")
 
 
 def test_what_is_not_http_in_both_directions_is_unknown() -> None:

@@ -334,10 +334,15 @@ def test_upgrades_are_said_once_and_not_read(
 
 
 def test_http2_on_a_connection_that_spoke_http1_before() -> None:
-    tape = Tape().write(GET).read(OK + b"hello").write(GET, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").read(OK + b"hello")
-    said = through_http(tape.close().events)
-    assert [event.end.value for event in said if isinstance(event, HttpExchange)] == ["complete", "superseded"]
-    assert [event.protocol for event in said if isinstance(event, Uncovered)] == ["h2"]
+    frames = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00" + b"\x00\x00\x03\x01\x05\x00\x00\x00\x01\x82\x87\x84"
+    tape = Tape().write(GET).read(OK + b"hello").write(GET, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frames)
+    tape.read(b"\x00\x00\x01\x01\x05\x00\x00\x00\x01\x88")
+    said = exchanges_of(tape.close().events)
+    assert [(event.protocol, event.end.value) for event in said] == [
+        ("http/1.1", "complete"),
+        ("http/1.1", "superseded"),
+        ("h2", "complete"),
+    ]
 
 
 def test_an_upgrade_that_is_refused_goes_on() -> None:

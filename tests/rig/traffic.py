@@ -24,7 +24,7 @@ from wirespan.streams import StreamEvent, Streams, StreamSettings
 
 RECORD_BYTES = 16 * 1024
 TICK_NS = 1_000
-_METHOD = re.compile(rb"(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS|CONNECT|TRACE) ")
+_METHOD = re.compile(rb"(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS|CONNECT|PRI) ")
 
 
 class Tape:

@@ -138,8 +138,10 @@ class VerdictKind(IntEnum):
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Flows back up to the kernel. MUTED holds until a write begins with an HTTP method again, that is while the
-    connection's count still is `request_seq`; so a verdict that comes late can never hide a newer request."""
+    connection's count still is `request_seq`; so a verdict that comes late can never hide a newer request. `stream_id`
+    tells apart what the kernel side can't: the streams of an HTTP/2 connection."""
 
     connection: ConnectionId
     request_seq: int
     kind: VerdictKind
+    stream_id: int = 0

@@ -92,19 +92,21 @@ class BodyCollector:
         elif not self.coding.codings and self._intact_bytes is None:
             self._mark(len(raw), time_ns)
 
-    def gap(self, missing_bytes: int) -> None:
-        self.size_bytes += missing_bytes
-        self.missing_bytes += missing_bytes
+    def gap(self, missing_bytes: int | None) -> None:
+        """None: nobody knows how many, perhaps none."""
+        self.size_bytes += missing_bytes or 0
+        self.missing_bytes += missing_bytes or 0
         if self._intact_bytes is None:
             self._intact_bytes = len(self._raw)
             self._decoder = None  # no coding can be continued behind a hole
         if self._gaps and self._gaps[-1].offset == len(self._raw):
-            missing_bytes += self._gaps.pop().missing_bytes or 0
+            before = self._gaps.pop().missing_bytes
+            missing_bytes = None if before is None or missing_bytes is None else before + missing_bytes
         self._gaps.append(BodyGap(len(self._raw), missing_bytes))
 
     def freeze(self, ended: bool) -> Body:
         """The body so far; `ended`: its framing says that this is its end. Nothing can be added any more."""
-        if not self.size_bytes:
+        if not self.size_bytes and not self._gaps:
             return Body(content_encoding=self.coding.content_encoding, complete=ended)
         raw = bytes(self._raw)
         self._raw = bytearray()

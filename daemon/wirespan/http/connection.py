@@ -1,7 +1,7 @@
-"""One connection: find out who asks and whether it speaks HTTP/1 at all, then let the conversation read it.
+"""One connection: find out what is spoken on it and who asks, then let a conversation of that protocol read it.
 
 Who writes the first request is the client. Invariant: an uncovered connection is announced once, and from an upgrade
-on nothing of it is looked at.
+to what can't be read on nothing of it is looked at.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 from wirespan.capture import Direction
 from wirespan.counters import Counters
 from wirespan.http.budget import Account, Budget
-from wirespan.http.conversation import Conversation
+from wirespan.http.conversation import Conversation, Upgrade
 from wirespan.http.desync import DesynchronisedError
 from wirespan.http.early import EarlyResponses
 from wirespan.http.exchange import ExchangeEnd, HttpEvent, Role, Uncovered
-from wirespan.http.head import request_likeness, response_likeness
+from wirespan.http.head import Likeness, request_likeness, response_likeness
+from wirespan.http.http2 import Http2Conversation, begins_with_frames
 from wirespan.http.open_exchange import first_byte_ns
 from wirespan.http.seeker import FoundHead, HeadSeeker
 from wirespan.http.settings import HttpSettings
@@ -26,6 +27,8 @@ _ENDS = {
     EndReason.IDLE: ExchangeEnd.IDLE,
     EndReason.EVICTED: ExchangeEnd.EVICTED,
 }
+# "PRI * HTTP/2.0" and its blank line look like a request and are read as one; the rest of the preface follows.
+_PREFACE_HEAD_BYTES = 18
 
 
 class HttpConnection:
@@ -43,11 +46,13 @@ class HttpConnection:
             direction: HeadSeeker(request_likeness, settings.max_head_bytes, self.account, counters)
             for direction in Direction
         }
-        self._conversation: Conversation | None = None
+        self._conversation: Conversation | Http2Conversation | None = None
+        self._holed: set[Direction] = set()  # something was missing before it was known what is spoken
         self._joined = False
         self._lost = False
         self._announced = False
-        self._over = False  # not HTTP/1 any more, or ended
+        self._is_not_http2 = False
+        self._over = False  # nothing that we read any more, or ended
 
     @property
     def oldest_ns(self) -> int:
@@ -66,8 +71,7 @@ class HttpConnection:
         else:
             conversation.connection = event.connection
             conversation.data(event, out)
-            if conversation.upgraded_to is not None:
-                self._upgrade(conversation.upgraded_to, event, out)
+            self._follow(conversation, event, out)
         return out
 
     def gap(self, gap: StreamGap) -> list[HttpEvent]:
@@ -84,6 +88,7 @@ class HttpConnection:
         else:
             self._lost = True
             self._counters.add("http.gap_bytes_outside_bodies", gap.missing_bytes or 0)
+        self._holed.add(gap.direction)
         self._seekers[gap.direction].lose_sync()
         self._early.drop()
         return out
@@ -105,7 +110,7 @@ class HttpConnection:
         """Hand on what is open; the connection itself may go on."""
         out: list[HttpEvent] = []
         if self._conversation is not None:
-            if end is ExchangeEnd.CLOSED:
+            if end is ExchangeEnd.CLOSED and isinstance(self._conversation, Conversation):
                 self._conversation.close_responses(out)
             self._conversation.end(end, now_ns, out)
         else:
@@ -114,11 +119,23 @@ class HttpConnection:
                 seeker.lose_sync()
         return out
 
-    def mute(self, request_seq: int) -> None:
-        if self._conversation is not None:
-            self._conversation.mute(request_seq)
+    def expire(self, now_ns: int) -> list[HttpEvent]:
+        """Hand on what is silent for too long on a connection that is not."""
+        out: list[HttpEvent] = []
+        if isinstance(self._conversation, Http2Conversation):
+            self._conversation.expire(now_ns, out)
+        return out
+
+    def mute(self, request_seq: int, stream_id: int) -> bool:
+        """Keep nothing of this request. May the kernel side stay silent about the whole connection?"""
+        return self._conversation is None or self._conversation.mute(request_seq, stream_id)
 
     def _sniff(self, event: StreamData, out: list[HttpEvent]) -> None:
+        if self._may_be_http2(event):
+            self._conversation = http2 = self._speak_http2(event.connection)
+            http2.data(event, out)
+            self._follow(http2, event, out)
+            return
         if self._early.offer(event):
             return
         at, found = len(event.data), None
@@ -132,8 +149,7 @@ class HttpConnection:
         self._conversation = conversation = self._converse(found)
         conversation.connection = event.connection
         conversation.request_data(event, at, out, found)
-        if conversation.upgraded_to is not None:
-            self._upgrade(conversation.upgraded_to, event, out)
+        self._follow(conversation, event, out)
 
     def _converse(self, found: FoundHead) -> Conversation:
         first = found.first
@@ -165,11 +181,44 @@ class HttpConnection:
         if all(strays) or max(strays) >= self._settings.unknown_after_bytes:
             self._announce("unknown", event.connection, event.time_ns, event.request_seq, out)
 
-    def _upgrade(self, protocol: str, event: StreamData, out: list[HttpEvent]) -> None:
-        self._announce(protocol, event.connection, event.time_ns, event.request_seq, out)
-        self._over = True
+    def _may_be_http2(self, event: StreamData) -> bool:
+        """A server's first frames may be seen before the client's preface, and a joined connection has none."""
+        if self._is_not_http2 or not event.call_start or any(seeker.in_head for seeker in self._seekers.values()):
+            return False
+        return begins_with_frames(event.data)
+
+    def _speak_http2(self, connection: Connection) -> Http2Conversation:
+        conversation = Http2Conversation(connection, self._settings, self._counters, self.account)
+        for direction, seeker in self._seekers.items():
+            if seeker.stray_bytes or direction in self._holed:
+                conversation.miss(direction)
+        return conversation
+
+    def _follow(self, spoken: Conversation | Http2Conversation, event: StreamData, out: list[HttpEvent]) -> None:
+        """Go over to what is spoken from here on, if it is something else."""
+        if isinstance(spoken, Conversation):
+            if spoken.upgrade is not None:
+                self._upgrade(spoken.upgrade, event, out)
+        elif not spoken.is_in_step(event.direction):
+            begins_request = event.call_start and request_likeness(event.data) is Likeness.YES
+            if begins_request or not spoken.is_proven:
+                spoken.end(ExchangeEnd.SUPERSEDED, event.time_ns, out)
+                spoken.release()
+                self._conversation = None
+                self._is_not_http2 = not spoken.is_proven
+                self._sniff(event, out)
+
+    def _upgrade(self, upgrade: Upgrade, event: StreamData, out: list[HttpEvent]) -> None:
         self._conversation = None
         self.account.close()
+        if upgrade.protocol != "h2":
+            self._announce(upgrade.protocol, event.connection, event.time_ns, event.request_seq, out)
+            self._over = True
+            return
+        self._conversation = conversation = self._speak_http2(event.connection)
+        conversation.expect_preface(upgrade.first.direction, _PREFACE_HEAD_BYTES)
+        for rest in upgrade.rest:
+            conversation.data(rest, out)
 
     def _announce(
         self, protocol: str, connection: Connection, time_ns: int, request_seq: int, out: list[HttpEvent]
@@ -183,7 +232,7 @@ class HttpConnection:
     def _shut_down(self, event: StreamEnd, out: list[HttpEvent]) -> None:
         if self.shutdown_ns is None:
             self.shutdown_ns = event.time_ns
-        if self._conversation is not None and self._conversation.role is Role.SERVER:
+        if isinstance(self._conversation, Conversation) and self._conversation.role is Role.SERVER:
             self._conversation.close_responses(out)
 
     def _end(self, end: ExchangeEnd, event: StreamEnd, out: list[HttpEvent]) -> None:

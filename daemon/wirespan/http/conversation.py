@@ -7,13 +7,15 @@ Invariant: every exchange that was begun leaves the queue through `_finish`, onc
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
+
 from wirespan.capture import Direction
 from wirespan.counters import Counters
 from wirespan.http.body import BodyCollector
 from wirespan.http.budget import Account
 from wirespan.http.desync import DesynchronisedError
 from wirespan.http.early import EarlyResponses
-from wirespan.http.exchange import ExchangeEnd, Headers, HttpEvent, RequestReceived, Role
+from wirespan.http.exchange import ExchangeEnd, Headers, HttpEvent, Role
 from wirespan.http.framing import End, body_coding, request_framing, response_framing, upgrade_name
 from wirespan.http.head import (
     H2_METHOD,
@@ -23,16 +25,26 @@ from wirespan.http.head import (
     request_likeness,
     response_likeness,
 )
-from wirespan.http.open_exchange import OpenExchange, first_byte_ns
+from wirespan.http.open_exchange import OpenExchange, first_byte_ns, hand_on
 from wirespan.http.seeker import FoundHead, HeadSeeker
 from wirespan.http.settings import HttpSettings
 from wirespan.http.side import Side
 from wirespan.streams import Connection, GapReason, StreamData, StreamGap
 
 
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """`protocol`: "h2" | "websocket" | "upgrade:<name>". `first` brought the beginning of the head after which it is
+    spoken; `rest` is what came behind that head, whatever the direction."""
+
+    protocol: str
+    first: StreamData
+    rest: list[StreamData] = field(default_factory=list)
+
+
 class Conversation:
-    """`upgraded_to` is set when what follows on this connection is not HTTP/1 any more. `connection` is what is known
-    of it by now; `joined`: it was older than the probes."""
+    """`upgrade` is set when what follows on this connection is not HTTP/1 any more. `connection` is what is known of it
+    by now; `joined`: it was older than the probes."""
 
     def __init__(
         self,
@@ -48,7 +60,7 @@ class Conversation:
         self.role = role
         self.connection = connection
         self.joined = False
-        self.upgraded_to: str | None = None
+        self.upgrade: Upgrade | None = None
         self._request_direction = Direction.WRITE if role is Role.CLIENT else Direction.READ
         self._settings = settings
         self._counters = counters
@@ -75,7 +87,7 @@ class Conversation:
         try:
             if found is not None:
                 self._begin_request(found, event, out)
-            while at < len(event.data) and self.upgraded_to is None:
+            while at < len(event.data) and self.upgrade is None:
                 if side.reader is None or side.exchange is None:
                     at, found = side.seeker.feed(event, at)
                     if found is not None:
@@ -88,13 +100,14 @@ class Conversation:
                     at = side.reader.feed(event.data, at, event.time_ns)
                     if side.reader.done:
                         self._complete(side, out)
+            self._keep_rest(event, at)
         except DesynchronisedError as error:
             self._lose(side, error, event.time_ns, out)
 
     def _response_data(self, event: StreamData, out: list[HttpEvent]) -> None:
         side, at = self._responses, 0
         try:
-            while at < len(event.data) and self.upgraded_to is None:
+            while at < len(event.data) and self.upgrade is None:
                 if side.reader is None or side.exchange is None:
                     exchange = self._unanswered()
                     if exchange is None:
@@ -109,6 +122,7 @@ class Conversation:
                     at = side.reader.feed(event.data, at, event.time_ns)
                     if side.reader.done:
                         self._complete(side, out)
+            self._keep_rest(event, at)
         except DesynchronisedError as error:
             self._lose(side, error, event.time_ns, out)
 
@@ -155,8 +169,9 @@ class Conversation:
         self._requests.lose_sync()
         self._responses.lose_sync()
 
-    def mute(self, request_seq: int) -> None:
-        """Drop the exchanges of `request_seq`. The answer to one that is not the last still has to be read over."""
+    def mute(self, request_seq: int, stream_id: int) -> bool:
+        """Drop the exchanges of `request_seq`. The answer to one that is not the last still has to be read over.
+        True: the kernel side may stay silent up to the next request."""
         for exchange in [each for each in self._exchanges if each.request_seq == request_seq]:
             exchange.discard()
             if exchange is self._exchanges[-1]:
@@ -164,12 +179,13 @@ class Conversation:
                 self._requests.lose_sync()
                 self._responses.lose_sync()
                 self._uncertain = True
+        return True
 
     def _begin_request(self, found: FoundHead, event: StreamData, out: list[HttpEvent]) -> None:
         line, fields = parse_request_head(found.data, self._settings.max_header_fields)
         if line.method == H2_METHOD:
             self.end(ExchangeEnd.SUPERSEDED, event.time_ns, out)
-            self.upgraded_to = "h2"
+            self.upgrade = Upgrade("h2", found.first)
             return
         early = self._early.take(first_byte_ns(found.first, written=self.role is Role.CLIENT), found.first)
         if self._uncertain or len(self._exchanges) >= self._settings.max_pipelined:
@@ -221,9 +237,13 @@ class Conversation:
         if framing.end is End.TUNNEL:
             self._complete(self._responses, out)
             self.end(ExchangeEnd.SUPERSEDED, event.time_ns, out)
-            self.upgraded_to = upgrade_name(exchange.method, fields)
+            self.upgrade = Upgrade(upgrade_name(exchange.method, fields), found.first)
         elif reader.done:
             self._complete(self._responses, out)
+
+    def _keep_rest(self, event: StreamData, at: int) -> None:
+        if self.upgrade is not None and at < len(event.data):
+            self.upgrade.rest.append(behind(event, at))
 
     def _collector(self, found: FoundHead, fields: Headers) -> BodyCollector:
         body = BodyCollector(body_coding(fields), self._settings, self._account)
@@ -240,9 +260,8 @@ class Conversation:
         else:
             request = exchange.complete_request()
             if not exchange.answered and not exchange.discarded:
-                out.append(
-                    RequestReceived(self.connection, exchange.request_seq, self.role, exchange.authority, request)
-                )
+                exchange.connection = self.connection
+                out.append(exchange.received(request))
         if exchange.answered and exchange.request is not None:
             end_ns = max(exchange.request_end_ns, exchange.response_end_ns)
             self._finish(exchange, ExchangeEnd.COMPLETE, end_ns, out)
@@ -252,15 +271,7 @@ class Conversation:
         for side in (self._requests, self._responses):
             if side.exchange is exchange:
                 side.lose_sync()
-        if exchange.answer_damaged and end is not ExchangeEnd.EVICTED:
-            end = ExchangeEnd.DESYNCHRONISED  # there may have been an answer: the hole is ours
-        if exchange.discarded:
-            self._counters.add("http.muted_exchanges")
-        else:
-            exchange.connection = self.connection
-            self._counters.add(f"http.exchanges.{end.value}")
-            out.append(exchange.freeze(end, end_ns))
-        exchange.release()
+        out += hand_on(exchange, end, end_ns, self.connection, self._counters)
 
     def _lose(self, side: Side, error: DesynchronisedError, time_ns: int, out: list[HttpEvent]) -> None:
         """What follows on `side` can't be framed: give its exchange up, and look for the next message."""
@@ -301,6 +312,11 @@ class Conversation:
             return
         self._counters.add("http.stray_bytes", len(event.data) - at)
         self._responses.seeker.lose_sync()
+
+
+def behind(event: StreamData, at: int) -> StreamData:
+    """What stands from `at` on in `event`."""
+    return replace(event, offset=event.offset + at, call_start=event.call_start and at == 0, data=event.data[at:])
 
 
 def _begins_request(event: StreamData) -> bool:

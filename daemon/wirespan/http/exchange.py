@@ -99,18 +99,22 @@ class ExchangeEnd(Enum):
     PROCESS_EXITED = "process_exited"
     IDLE = "idle"
     EVICTED = "evicted"
+    RESET = "reset"  # HTTP/2: the server gave this stream up
     DESYNCHRONISED = "desynchronised"  # a hole or hostile bytes: the rest of it can't be framed
 
 
 @dataclass(frozen=True, slots=True)
 class HttpExchange:
-    """`authority` is the Host field (or the SNI). `response` is None when none was seen. `end_ns` is the time of `end`.
+    """`authority` is the Host or ":authority" field (or the SNI). `response` is None when none was seen. `end_ns` is
+    the time of `end`.
 
     `joined_mid_stream`: the connection was older than the probes, so earlier exchanges on it were missed.
+    `stream_id`: of HTTP/2, else 0. `unknown_fields`: so many header fields of both messages refer to an HPACK table of
+    which a part was missed. In their places stands (b"?", b"?"); a target or method lost so is "?", a status 0.
     """
 
     connection: Connection
-    protocol: str  # "http/1.1"
+    protocol: str  # "http/1.1" | "h2"
     role: Role
     request_seq: int
     authority: str
@@ -119,11 +123,14 @@ class HttpExchange:
     end: ExchangeEnd
     end_ns: int
     joined_mid_stream: bool = False
+    stream_id: int = 0
+    unknown_fields: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class RequestHead:
-    """Sent once per request as soon as its header section is complete, so that a verdict can be given early."""
+    """Sent once per request as soon as its header section is complete, so that a verdict can be given early. A verdict
+    names `request_seq` and `stream_id`: all streams of an HTTP/2 connection share one `request_seq`."""
 
     connection: Connection
     request_seq: int
@@ -133,6 +140,7 @@ class RequestHead:
     authority: str
     headers: Headers
     time_ns: int
+    stream_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +153,13 @@ class RequestReceived:
     role: Role
     authority: str
     request: HttpRequest
+    stream_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Uncovered:
-    """Traffic this room sees but can't read yet, sent once per connection. `protocol`: "h2" | "websocket" |
-    "upgrade:<name>" | "unknown". `request_seq` is what a verdict on this connection has to name."""
+    """Traffic this room sees but can't read, sent once per connection. `protocol`: "upgrade:<name>" | "unknown".
+    `request_seq` is what a verdict on this connection has to name."""
 
     connection: Connection
     protocol: str

@@ -5,16 +5,19 @@ Invariant: what `freeze` gives holds no credential: the fields and the target we
 
 from __future__ import annotations
 
+from wirespan.counters import Counters
 from wirespan.http.body import BodyCollector
 from wirespan.http.credentials import clean_headers, clean_target
 from wirespan.http.exchange import (
     Body,
     ExchangeEnd,
     Headers,
+    HttpEvent,
     HttpExchange,
     HttpRequest,
     HttpResponse,
     RequestHead,
+    RequestReceived,
     Role,
     header,
 )
@@ -24,7 +27,7 @@ from wirespan.streams import Connection, StreamData
 
 class OpenExchange:
     """`request` is set when the request is complete; `discarded`: it is followed to its end and not handed on.
-    `answer_damaged`: there is a hole where its answer should be, and no answer since."""
+    `answer_damaged`: there is a hole where its answer should be, and no answer since. `unknown_fields` may grow."""
 
     __slots__ = (
         "_interim_statuses",
@@ -39,6 +42,7 @@ class OpenExchange:
         "headers",
         "joined",
         "method",
+        "protocol",
         "request",
         "request_body",
         "request_end_ns",
@@ -47,7 +51,9 @@ class OpenExchange:
         "response_end_ns",
         "role",
         "start_ns",
+        "stream_id",
         "target",
+        "unknown_fields",
         "version",
     )
 
@@ -59,8 +65,17 @@ class OpenExchange:
         fields: Headers,
         body: BodyCollector,
         joined: bool,
+        *,
+        protocol: str = "http/1.1",
+        authority: bytes | None = None,
+        stream_id: int = 0,
+        unknown_fields: int = 0,
     ) -> None:
+        """`authority`: what the request names beside its fields and its target."""
         self.connection = first.connection
+        self.protocol = protocol
+        self.stream_id = stream_id
+        self.unknown_fields = unknown_fields
         self.role = role
         self.request_seq = first.request_seq
         self.start_ns = first_byte_ns(first, written=role is Role.CLIENT)
@@ -68,7 +83,11 @@ class OpenExchange:
         self.version = line.version
         self.target = _text(clean_target(line.target))
         self.headers = clean_headers(fields)
-        self.authority = _authority(line.target, self.headers, first.connection)
+        self.authority = (
+            _text(authority.rpartition(b"@")[2])
+            if authority
+            else _authority(line.target, self.headers, first.connection)
+        )
         self.joined = joined
         self.discarded = False
         self.request_body = body
@@ -93,6 +112,7 @@ class OpenExchange:
             authority=self.authority,
             headers=self.headers,
             time_ns=time_ns,
+            stream_id=self.stream_id,
         )
 
     def add_interim(self, status: int) -> None:
@@ -113,11 +133,21 @@ class OpenExchange:
         self.request = self._frozen_request(self.request_body.freeze(ended=True))
         return self.request
 
+    def received(self, request: HttpRequest) -> RequestReceived:
+        return RequestReceived(
+            connection=self.connection,
+            request_seq=self.request_seq,
+            role=self.role,
+            authority=self.authority,
+            request=request,
+            stream_id=self.stream_id,
+        )
+
     def freeze(self, end: ExchangeEnd, end_ns: int) -> HttpExchange:
         request = self.request or self._frozen_request(self.request_body.freeze(ended=False))
         return HttpExchange(
             connection=self.connection,
-            protocol="http/1.1",
+            protocol=self.protocol,
             role=self.role,
             request_seq=self.request_seq,
             authority=self.authority,
@@ -126,6 +156,8 @@ class OpenExchange:
             end=end,
             end_ns=end_ns,
             joined_mid_stream=self.joined,
+            stream_id=self.stream_id,
+            unknown_fields=self.unknown_fields,
         )
 
     def discard(self) -> None:
@@ -187,3 +219,21 @@ def _text(value: bytes) -> str:
         return value.decode("utf-8")
     except UnicodeDecodeError:
         return value.decode("latin-1")
+
+
+def hand_on(
+    exchange: OpenExchange, end: ExchangeEnd, end_ns: int, connection: Connection, counters: Counters
+) -> list[HttpEvent]:
+    """The end of an exchange, whatever it is: at most one event, and its memory given back. `connection` is what is
+    known of it by now."""
+    if exchange.answer_damaged and end is not ExchangeEnd.EVICTED:
+        end = ExchangeEnd.DESYNCHRONISED  # there may have been an answer: the hole is ours
+    out: list[HttpEvent] = []
+    if exchange.discarded:
+        counters.add("http.muted_exchanges")
+    else:
+        exchange.connection = connection
+        counters.add(f"http.exchanges.{end.value}")
+        out.append(exchange.freeze(end, end_ns))
+    exchange.release()
+    return out

@@ -21,7 +21,7 @@ _FREED_SHARE = 10
 
 
 class Http:
-    """HTTP/1.1. HTTP/2, WebSocket and other upgrades are announced as uncovered and not read."""
+    """HTTP/1 and HTTP/2. Other upgrades are announced as uncovered and not read."""
 
     def __init__(self, settings: HttpSettings, counters: Counters) -> None:
         self._settings = settings
@@ -66,15 +66,19 @@ class Http:
         for connection in self._connections.values():
             if connection.last_ns + self._settings.exchange_idle_ns > now_ns:
                 break
-            if connection.account.held_bytes:
+            if connection.account.held_bytes > connection.account.standing_bytes:
                 out += connection.give_up(ExchangeEnd.IDLE, now_ns)
+        for connection in self._connections.values():
+            out += connection.expire(now_ns)
         return out
 
-    def apply(self, verdict: Verdict) -> None:
-        """MUTED: what is held of that request is dropped, and the next one looked for."""
+    def apply(self, verdict: Verdict) -> bool:
+        """MUTED: what is held of that request is dropped, and the next one looked for. False: the kernel side must not
+        get this verdict, because more than that one request would be silenced."""
         connection = self._connections.get(verdict.connection)
-        if connection is not None and verdict.kind is VerdictKind.MUTED:
-            connection.mute(verdict.request_seq)
+        if connection is None or verdict.kind is not VerdictKind.MUTED:
+            return True
+        return connection.mute(verdict.request_seq, verdict.stream_id)
 
     def _end(self, event: StreamEnd) -> list[HttpEvent]:
         connection_id = event.connection.id

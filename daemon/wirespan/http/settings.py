@@ -14,6 +14,8 @@ class HttpSettings:
     """`max_body_bytes` / `max_content_bytes`: of one body as sent / decoded; the head of it is kept.
     `max_buffered_bytes`: of all open exchanges of the host together; at the limit the oldest are handed on.
     `max_early_response_bytes`: of answers that arrive before their request does (two threads on one connection).
+    `max_streams`: open at once on one HTTP/2 connection; the oldest is handed on for one more.
+    `max_header_table_bytes`: kept of a table of header fields (HPACK), one for each direction of such a connection.
     `unknown_after_bytes`: so much that is not HTTP, in one direction, makes a connection uncovered.
     `shutdown_grace_ns`: how long after SSL_shutdown an answer may still come before the exchange counts as closed."""
 
@@ -24,6 +26,8 @@ class HttpSettings:
     max_buffered_bytes: int = 256 * _MIB
     max_connections: int = 16_384
     max_pipelined: int = 64
+    max_streams: int = 1_000  # servers allow 100 to 250, and no more than that were open in any capture
+    max_header_table_bytes: int = 64 * _KIB  # browsers ask for 64 KiB, everything else for 4 KiB
     max_timeline_entries: int = 100_000
     max_early_response_bytes: int = 64 * _KIB
     unknown_after_bytes: int = 64 * _KIB

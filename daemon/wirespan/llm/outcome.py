@@ -88,6 +88,7 @@ _HOW = {
     ExchangeEnd.CLOSED: "the connection was closed",
     ExchangeEnd.SUPERSEDED: "the next request began",
     ExchangeEnd.PROCESS_EXITED: "the process exited",
+    ExchangeEnd.RESET: "the server reset the stream",
     ExchangeEnd.IDLE: "the connection fell silent",
     ExchangeEnd.EVICTED: "the connection was dropped from wirespan's tables",
     ExchangeEnd.DESYNCHRONISED: "the connection could not be followed",

@@ -41,11 +41,11 @@ class Llm:
 
     def _head(self, head: RequestHead) -> Iterable[Verdict]:
         if self._is_ignored(head.role):
-            return (Verdict(head.connection.id, head.request_seq, VerdictKind.MUTED),)
+            return (Verdict(head.connection.id, head.request_seq, VerdictKind.MUTED, head.stream_id),)
         kind, row = judge_head(head.method, head.target, head.authority, head.headers, self._settings)
         if row is not None and head.method != "POST" and kind is None:
             self._counters.add(f"llm.uncovered.{row.name}")  # a WebSocket on a model's path: no exchange will follow
-        return (Verdict(head.connection.id, head.request_seq, kind),) if kind is not None else ()
+        return (Verdict(head.connection.id, head.request_seq, kind, head.stream_id),) if kind is not None else ()
 
     def _request(self, event: RequestReceived) -> Iterable[Verdict]:
         request = event.request
@@ -57,7 +57,7 @@ class Llm:
         found = detect(request, event.authority, self._settings)
         is_foreign = isinstance(found, Refused) and found.idle is None and not found.count.startswith("uncovered.")
         kind = VerdictKind.MUTED if is_foreign else VerdictKind.WANTED
-        return (Verdict(event.connection.id, event.request_seq, kind),)
+        return (Verdict(event.connection.id, event.request_seq, kind, event.stream_id),)
 
     def _exchange(self, exchange: HttpExchange) -> Iterable[Inference]:
         if self._is_ignored(exchange.role):
