@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rig.exchanges import SSE_HEADERS, event_time, exchange_of, named_events, request_of, response_of
+from rig.exchanges import SSE_HEADERS, body_of, event_time, exchange_of, named_events, request_of, response_of
 from rig.model_calls import cut_stream, inference_of, stream
 from rig.responses_calls import (
     CALL,
@@ -396,6 +396,15 @@ def test_a_message_pair_needs_no_exchange() -> None:
         "call_1", "look", {"city": "Paris"}, end_ns=20
     )
     assert asked.parameters.stream
+
+
+def test_messages_of_a_socket_one_a_line_read_like_the_http_stream() -> None:
+    frame = {"type": "response.create", "model": "gpt-6-sol", "input": "hi"}
+    lines = b"\n".join(json.dumps(data).encode() for data in EVENTS)
+    inference = inference_of(responses(response_of(body_of(lines)), frame))
+    assert (inference.streamed, inference.parameters.stream, inference.outcome) == (True, True, Outcome.OK)
+    assert inference.response_json == COMPLETED
+    assert len(inference.stream_events) == len(EVENTS)
 
 
 _WORDS = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wirespan.llm.api import AnswerReading, Api, BlockEnd, RequestReading
+from wirespan.llm.api import AnswerReading, Api, BlockEnd, Framing, RequestReading
 from wirespan.llm.fields import JsonObject, integer, is_object, mapping, number, objects, sequence, string
 from wirespan.llm.inference import (
     InferenceError,
@@ -208,5 +208,6 @@ API = Api(
     read_request=read_request,
     read_answer=read_answer,
     new_merge=lambda _request: ResponsesMerge(),
+    framing=Framing.NDJSON,  # messages of a WebSocket, one a line, are the same events
     not_inference=not_inference,
 )
