@@ -63,41 +63,40 @@ def exchange_to_json(exchange: HttpExchange, clock: WallClock) -> dict[str, obje
     }
 
 
-def plain(value: Any) -> Any:
-    """Dataclasses, enums, tuples and bytes as JSON values; an HttpExchange is left to `exchange_to_json`."""
+def plain(value: Any, clock: WallClock) -> Any:
+    """Dataclasses, enums, tuples and bytes as JSON values. A dataclass's fields in `_ns` are times; an HttpExchange is
+    left to `exchange_to_json`."""
     if is_dataclass(value) and not isinstance(value, type):
-        named = {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-        return {"part": type(value).__name__, **named}
+        return {"part": type(value).__name__, **_named(value, clock)}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, (tuple, list)):
-        return [plain(item) for item in value]
+        return [plain(item, clock) for item in value]
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): plain(item, clock) for key, item in value.items()}
     if isinstance(value, bytes):
         return _base64(value)
     return value
 
 
-_TIMES = frozenset({"start_ns", "first_chunk_ns", "end_ns"})
+def _named(value: Any, clock: WallClock) -> dict[str, Any]:
+    named = {field.name: getattr(value, field.name) for field in fields(value) if field.name != "exchange"}
+    return {
+        name: clock.wall_ns(field) if name.endswith("_ns") and field is not None else plain(field, clock)
+        for name, field in named.items()
+    }
 
 
 def inference_to_json(inference: Inference, clock: WallClock) -> dict[str, object]:
     exchange = inference.exchange
-    result: dict[str, object] = {
+    return {
         "pid": exchange.connection.process.pid,
         "exe": exchange.connection.process.executable,
         "authority": exchange.authority,
         "path": exchange.request.target,
         "status": exchange.response.status if exchange.response else None,
+        **_named(inference, clock),
     }
-    for field in fields(inference):
-        value = getattr(inference, field.name)
-        if field.name in _TIMES:
-            result[field.name] = None if value is None else clock.wall_ns(value)
-        elif field.name != "exchange":
-            result[field.name] = plain(value)
-    return result
 
 
 def span_to_json(span: ReadableSpan) -> dict[str, object]:
