@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -71,3 +72,26 @@ def test_no_command(rest: list[str]) -> None:
         return
     with pytest.raises(ConfigError, match="no command"):
         GatedCommand.from_arguments(rest)
+
+
+def test_no_signal_is_ignored_that_was_not_before() -> None:
+    # SIGPIPE and SIGXFSZ, which Python ignores: `yes | head` would end with an error.
+    command = GatedCommand(["/bin/sh", "-c", "grep -q '^SigIgn:.*0000000000000000' /proc/self/status"])
+    command.release()
+    assert wait(command) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_killed_before_its_release(number: signal.Signals) -> None:
+    command = GatedCommand(["/bin/true"])
+    command.send(number)
+    command.release()
+    assert wait(command) == 128 + number
+
+
+def test_what_ended_gets_no_signal() -> None:
+    command = GatedCommand(["/bin/true"])
+    command.release()
+    assert wait(command) == 0
+    command.send(signal.SIGKILL)  # its pid may be another process by now
+    assert command.exit_code() == 0

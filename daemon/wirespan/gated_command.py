@@ -8,11 +8,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from wirespan.errors import ConfigError
 
+_ENDING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+# Python ignores these, and exec keeps what is ignored: `yes | head` would end with an error instead of quietly.
+_IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 _NOT_FOUND = 127
 _NOT_EXECUTABLE = 126
 
@@ -23,9 +26,12 @@ class GatedCommand:
     def __init__(self, arguments: Sequence[str]) -> None:
         gate, self._open_gate = os.pipe()
         self._status: int | None = None
+        # Until the child has its own: a handler of ours, run in it, would take it the parent's way out.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
         self.pid = os.fork()
         if self.pid == 0:
-            _wait_and_run(gate, self._open_gate, list(arguments))
+            _wait_and_run(gate, self._open_gate, list(arguments), mask)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.close(gate)
 
     @classmethod
@@ -61,18 +67,24 @@ class GatedCommand:
         return self._status if self._status >= 0 else 128 - self._status
 
 
-def _wait_and_run(gate: int, open_gate: int, arguments: list[str]) -> None:
+def _wait_and_run(gate: int, open_gate: int, arguments: list[str], mask: Iterable[int]) -> None:
     """Only in the child; never returns."""
     os.close(open_gate)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a KeyboardInterrupt would run the parent's way out
+    _restore_signals(mask)
     if os.read(gate, 1) != b"\n":
         os._exit(1)
-    # Python ignores these, and exec keeps what is ignored: `yes | head` would end with an error instead of quietly.
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_DFL)
     try:
         os.execvp(arguments[0], arguments)
     except OSError as error:
         print(f"wirespan: {arguments[0]}: {error.strerror}", file=sys.stderr, flush=True)
         os._exit(_NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_EXECUTABLE)
+
+
+def _restore_signals(mask: Iterable[int]) -> None:
+    """As a shell would start it: our handlers gone; what whoever started us ignores stays ignored (nohup)."""
+    for number in _ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    for number in _IGNORED_BY_PYTHON:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
