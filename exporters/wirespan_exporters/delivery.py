@@ -274,7 +274,8 @@ class Delivery:
         if state == "held":
             _logger.error("%s: %s. What to do: %s. Spans are kept meanwhile.", self._exporter.name, text, remedy)
         elif state == "retrying":
-            _logger.warning("%s: %s; tried again later", self._exporter.name, text)
+            remedy = "if it stays so, see that the target runs and what its log says"
+            _logger.warning("%s: %s; tried again later. What to do: %s.", self._exporter.name, text, remedy)
         else:
             _logger.info("%s %s", self._exporter.name, text)
 

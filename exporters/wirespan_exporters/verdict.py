@@ -22,7 +22,7 @@ _MAX_DETAIL_CHARS = 200
 _REMEDIES = {
     401: "give credentials that the target accepts",
     403: "give this user the right to write, or let the target accept this host name",
-    404: "check the address: is the path right, and does what it names still exist?",
+    404: "check that the path of the address is right and that what it names still exists",
     501: "this target does not store traces: MLflow needs a database (sqlite will do), not a file store",
 }
 
