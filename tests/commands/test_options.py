@@ -4,13 +4,21 @@ import argparse
 import logging
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from wirespan.commands.options import add_config_arguments, read_config, start_logging, stop_event
+from wirespan.commands.options import (
+    add_config_arguments,
+    leave_signals_to,
+    read_config,
+    start_logging,
+    stop_event,
+)
 from wirespan.config import LogLevel
+from wirespan.gated_command import GatedCommand
 
 
 @pytest.fixture
@@ -71,3 +79,45 @@ def test_a_signal_asks_for_the_end(signals: None, number: signal.Signals) -> Non
     assert not event.is_set()
     os.kill(os.getpid(), number)
     assert event.wait(5)
+
+
+@pytest.mark.parametrize("journal", [True, False])
+def test_a_name_in_a_message_forges_no_line_of_ours(
+    journal: bool, root_logger: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start_logging(logging.INFO, journal=journal)
+    root_logger.info("attached to %s", "/tmp/lib\n<0>12:00:00 ERROR the disk is full\x1b[2J.so")
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.endswith("attached to /tmp/lib")
+    assert second == "  <0>12:00:00 ERROR the disk is full\\x1b[2J.so"
+
+
+def test_a_setting_without_a_value_is_refused(empty_file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        _parse("--config", empty_file, "--set", "export.to")
+    assert ended.value.code == 2
+    assert "'export.to' has no value: write export.to=VALUE" in capsys.readouterr().err
+
+
+def test_signals_belong_to_the_command(signals: None) -> None:
+    # GIVEN a command that runs and minds SIGTERM
+    command = GatedCommand(["sh", "-c", 'trap "exit 5" TERM; while :; do sleep 0.05; done'])
+    leave_signals_to(command)
+    command.release()
+    time.sleep(0.3)
+    # WHEN Ctrl-C is pressed, which the terminal sends to the command too
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.2)
+    # THEN it is left to the command what to make of it
+    assert not command.has_ended()
+    # AND what only we got is passed on
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert command.exit_code() == 5
+
+
+def test_a_signal_after_its_end_is_nobody_s(signals: None) -> None:
+    command = GatedCommand(["true"])
+    leave_signals_to(command)
+    command.release()
+    assert command.exit_code() == 0
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -60,12 +60,13 @@ class OtlpTarget:
     say: Callable[[Seen], bytes] = lambda seen: OK
     requests: list[Seen] = field(default_factory=list)
     context: ssl.SSLContext | None = None
+    port: int = 0  # 0: a free one, of which another `OtlpTarget` can take the place
 
     def __enter__(self) -> OtlpTarget:
         self._ended = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self.port = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._threads.append(threading.Thread(target=self._accept))
         self._threads[0].start()

@@ -19,11 +19,15 @@ def wirespan_command() -> list[str]:
 
 
 class WirespanProcess:
-    """Use as a context manager, or `start` and `stop` by hand. `environment` None: ours."""
+    """Use as a context manager, or `start` and `stop` by hand. `environment` None: ours. `ready` is what it says, on
+    either stream, once it watches; `log` holds both."""
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, arguments: Sequence[str], environment: Mapping[str, str] | None = None, ready: str = "ready: "
+    ) -> None:
         self._arguments = list(arguments)
         self._environment = environment
+        self._ready = ready
         self._process: subprocess.Popen[str] | None = None
         self._log: list[str] = []
         self._is_ready = False
@@ -51,8 +55,8 @@ class WirespanProcess:
             [*wirespan_command(), *self._arguments],
             env=None if self._environment is None else dict(self._environment),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
         )
         self._reader = threading.Thread(target=self._read_log)
@@ -62,15 +66,19 @@ class WirespanProcess:
             self.kill()
             raise AssertionError(f"{self._arguments} did not get ready:\n{self.log}")
 
-    def stop(self) -> None:
+    def stop(self, number: int = signal.SIGINT) -> None:
         """It must finish what it holds and end well."""
-        process = self._started()
-        process.send_signal(signal.SIGINT)
         try:
-            exit_code = process.wait(_STOP_TIMEOUT_S)
+            exit_code = self.end(number)
         finally:
             self.kill()
         assert exit_code == 0, f"{self._arguments} ended with {exit_code}:\n{self.log}"
+
+    def end(self, number: int, timeout_s: float = _STOP_TIMEOUT_S) -> int:
+        """Its exit code after the signal, whatever it is; subprocess.TimeoutExpired if it goes on."""
+        process = self._started()
+        process.send_signal(number)
+        return process.wait(timeout_s)
 
     def kill(self) -> None:
         """kill -9 where it still runs; safe to call twice."""
@@ -80,8 +88,8 @@ class WirespanProcess:
             process.wait(_STOP_TIMEOUT_S)
         if self._reader is not None:
             self._reader.join(_STOP_TIMEOUT_S)
-        if process.stderr is not None:
-            process.stderr.close()
+        if process.stdout is not None:
+            process.stdout.close()
 
     def _started(self) -> subprocess.Popen[str]:
         assert self._process is not None, "not started"
@@ -89,11 +97,11 @@ class WirespanProcess:
 
     def _read_log(self) -> None:
         process = self._started()
-        assert process.stderr is not None
-        for line in process.stderr:
+        assert process.stdout is not None
+        for line in process.stdout:
             self._log.append(line)
             # `record` says "ready: ...", `serve` logs it with time and level in front.
-            if "ready: " in line:
+            if self._ready in line:
                 self._is_ready = True
                 self._ready_or_ended.set()
         self._ready_or_ended.set()
