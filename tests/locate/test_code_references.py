@@ -100,12 +100,19 @@ def test_a_span_wider_than_a_window_allows_is_a_mistake() -> None:
 
 def test_code_of_nothing_but_candidates_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(code_references, "MAX_LOOKS", 1000)
-    image = StrippedImage([Function("f", (b"\0" * 70_000,))], {"t": b"t"}, fixed=True)
+    image = StrippedImage([Function("f", (b"\0" * 70_000,))])
     address = image.address_of("f") + 70_000
     with pytest.raises(ElfError, match="repeats itself"):
         list(relative_operands(_elf(image), Span(address, address)))
-    word = struct.pack("<I", image.address_of("t"))
-    image = StrippedImage([Function("f", (word * 2000,))], {"t": b"t"}, fixed=True)
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_code_that_names_one_address_all_the_time_is_refused(fixed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads = [Load("t", "rax")] * 11
+    image = StrippedImage([Function("f", (b"\x90" * 8, *loads))], {"t": b"t"}, fixed=fixed)
+    monkeypatch.setattr(code_references, "MAX_OPERANDS", 11)
+    assert len(loads_of(_elf(image), [image.address_of("t")])) == 11
+    monkeypatch.setattr(code_references, "MAX_OPERANDS", 10)
     with pytest.raises(ElfError, match="repeats itself"):
         loads_of(_elf(image), [image.address_of("t")])
 

@@ -80,5 +80,5 @@ def test_segments_that_all_claim_the_same_bytes_are_counted_each() -> None:
     struct.pack_into("<H", data, 56, segments)
     header = struct.pack("<IIQQQQQQ", 1, 5, TEXT_OFFSET, TEXT_ADDRESS, TEXT_ADDRESS, 2 << 20, 2 << 20, 0x1000)
     data[64 : 64 + 56 * segments] = header * segments
-    with pytest.raises(ElfError, match="more than 1024 MiB of code"):
+    with pytest.raises(ElfError, match="more than 512 MiB of code"):
         code_segments(_elf(bytes(data)))

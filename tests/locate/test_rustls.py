@@ -164,12 +164,19 @@ def test_programs_at_fixed_addresses_are_refused() -> None:
         _find(image)
 
 
-def test_too_many_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("limit", ["MAX_ENCRYPTERS", "MAX_POINTERS"])
+def test_too_many_are_refused(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     image = StrippedImage(_functions(), data=_data(*(_vtables(suite) for suite in SUITES)))
-    monkeypatch.setattr(rustls, "MAX_ENCRYPTERS", 2)
-    with pytest.raises(NotProbeable, match="more than 2 vtables"):
+    monkeypatch.setattr(rustls, limit, 3)
+    assert len(_find(image)) == 6
+    monkeypatch.setattr(rustls, limit, 2)
+    with pytest.raises(NotProbeable, match="too much has the form of an encrypter's vtable"):
         _find(image)
-    monkeypatch.setattr(rustls, "MAX_LENGTH_FUNCTIONS", 2)
+
+
+def test_code_full_of_additions_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = StrippedImage(_functions(), data=_data(*(_vtables(suite) for suite in SUITES)))
+    monkeypatch.setattr(rustls, "MAX_ADDITIONS", 2)
     with pytest.raises(ElfError, match="repeats itself"):
         _find(image)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import struct
+import time
 from pathlib import Path
 
 import pytest
@@ -98,7 +100,25 @@ def test_code_that_can_not_be_searched_is_a_reason() -> None:
     at = 64 + 56 + 32
     data[at : at + 8] = (2 << 30).to_bytes(8, "little")
     (stack,) = find_stripped(ElfFile(BytesSource(bytes(data))), "", ())
-    assert stack.reason == "BoringSSL without symbols can't be searched for: more than 1024 MiB of code"
+    assert stack.reason == "BoringSSL without symbols can't be searched for: more than 512 MiB of code"
+
+
+def test_two_gigabytes_of_constants_take_bounded_time(tmp_path: Path) -> None:
+    data = bytearray(StrippedImage(CODE, BORINGSSL, fixed=True).build())
+    # One more segment, of constants.
+    (count,) = struct.unpack_from("<H", data, 56)
+    struct.pack_into("<H", data, 56, count + 1)
+    header = (1, 4, 1 << 20, 1 << 40, 1 << 40, 2 << 30, 2 << 30, 0x1000)
+    struct.pack_into("<IIQQQQQQ", data, 64 + 56 * count, *header)
+    path = tmp_path / "sparse"
+    with path.open("wb") as file:
+        file.write(data)
+        file.truncate((2 << 30) + (1 << 20))
+    before_s = time.process_time()
+    found = locate_file(path, "/opt/program")
+    assert time.process_time() - before_s < 5
+    assert found is not None
+    assert [plan.library for plan in found.plans] == ["BoringSSL"]
 
 
 def test_marks_that_can_not_be_searched_are_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:

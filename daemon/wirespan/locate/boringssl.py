@@ -43,7 +43,7 @@ _REASONS = frozenset(
 )
 
 # ssl_lib.cc names itself 24 to 73 times.
-MAX_REFERENCES = 1000
+MAX_REFERENCES = 300
 # The reason is loaded at most this far from the reference: GCC and Clang put the arguments of one call side by side.
 _BEFORE_BYTES, _AFTER_BYTES = 30, 34
 # mov $imm32, %r32, at every byte: a REX prefix before it does not matter.
@@ -152,7 +152,7 @@ def _readers_calling(elf: ElfFile, index: FunctionIndex, peek: _Function) -> Ite
     start = peek.bounds.start
     looked_at = _displacements(elf, peek.bounds)[0]
     seen: set[int] = set()
-    for call in calls_into(elf, Span(start, start)):
+    for call in calls_into(elf, Span(start, start))[:MAX_REFERENCES]:
         bounds = index.function_at(call.address)
         if bounds is None or bounds.start in seen or start not in _called_early(elf, bounds):
             continue

@@ -23,6 +23,8 @@ BEFORE_BYTES = 3
 GROUP_BYTES = 16 << 10
 # Real files have up to 20,000 places to look at; one made to have the two bytes everywhere must not cost minutes.
 MAX_LOOKS = 2_000_000
+# What is asked for is named a few hundred times.
+MAX_OPERANDS = 20_000
 
 # A piece repeats what it takes to see the operands that begin in it, and no more: none is seen twice.
 _OVERLAP_BYTES = BEFORE_BYTES + 3
@@ -80,6 +82,7 @@ def relative_operands(elf: ElfFile, targets: Span, within: Span | None = None) -
 class _Search:
     targets: Span
     looks_left: int = field(default_factory=lambda: MAX_LOOKS)
+    operands_left: int = field(default_factory=lambda: MAX_OPERANDS)
 
     def in_piece(self, code: bytes, base: int) -> Iterator[Operand]:
         last = len(code) - 4
@@ -109,9 +112,10 @@ class _Search:
             at = found - 2
             target = base + at + 4 + struct.unpack_from("<i", code, at)[0]
             if self.targets.low <= target <= self.targets.high:
+                self.operands_left -= 1
                 yield Operand(base + at, target, code[at - BEFORE_BYTES : at])
             found = code.find(needle, found + 1, last + 4)
-        if self.looks_left < 0:
+        if self.looks_left < 0 or self.operands_left < 0:
             raise ElfError("its code repeats itself too much to be searched")
 
 
@@ -119,12 +123,12 @@ def _absolute_operands(elf: ElfFile, target: int, within: Span | None) -> Iterat
     if not 0 < target < 1 << 32:
         return
     needle = struct.pack("<I", target)
-    looks_left = MAX_LOOKS
+    operands_left = MAX_OPERANDS
     for base, code in _pieces(elf, within):
         at = code.find(needle, BEFORE_BYTES)
         while at >= 0:
-            looks_left -= 1
-            if looks_left < 0:
+            operands_left -= 1
+            if operands_left < 0:
                 raise ElfError("its code repeats itself too much to be searched")
             yield Operand(base + at, target, code[at - BEFORE_BYTES : at])
             at = code.find(needle, at + 1)

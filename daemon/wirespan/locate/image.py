@@ -13,8 +13,8 @@ PF_W, PF_R = 2, 4
 ET_EXEC, ET_DYN = 2, 3
 
 # The largest seen: Codex 0.169 with 234 MiB of code, Copilot's node with 145 MiB of constants (its script is in there).
-MAX_CODE_BYTES = 1 << 30
-MAX_CONSTANT_BYTES = 1 << 30
+MAX_CODE_BYTES = 512 << 20
+MAX_CONSTANT_BYTES = 512 << 20
 
 
 def code_segments(elf: ElfFile) -> tuple[Segment, ...]:

@@ -28,6 +28,8 @@ _NEAR_BYTES = 1 << 20
 # Names and the version text fit; Codex has each name once.
 _LONGEST_BYTES = 64
 MAX_PLACES = 64
+# A name is loaded up to 7 times, a function called up to 5 times.
+MAX_REFERENCES = 300
 
 _VERSION = re.compile(rb"OpenSSL (3\.\d{1,2}\.\d{1,2})[ -]")
 # What is set up for a call within one straight piece of code.
@@ -64,10 +66,12 @@ def find_sites(elf: ElfFile, version: str = "") -> tuple[ProbeSite, ...]:
 def version_of(elf: ElfFile) -> str:
     """E.g. "3.6.4", from OPENSSL_VERSION_TEXT; empty if there is none, or several. Raises ElfError."""
     versions: set[bytes] = set()
+    left = MAX_PLACES
     for segment in constant_segments(elf):
         for _, data in chunks(elf.source, segment.offset, segment.file_bytes, _LONGEST_BYTES):
             at = data.find(b"OpenSSL 3.")
-            while at >= 0 and len(versions) < 2:
+            while at >= 0 and left:
+                left -= 1
                 match = _VERSION.match(data, at)
                 if match:
                     versions.add(match[1])
@@ -101,7 +105,10 @@ def _functions_naming(
     """Where the functions begin that load the address of each name. 0 stands for one that can't be told."""
     starts: dict[str, set[int]] = {name: set() for name in names}
     name_at = {place: name for name in names for place in places[name]}
-    for load in loads_of(elf, name_at, within):
+    loads = loads_of(elf, name_at, within)
+    if len(loads) > MAX_REFERENCES:
+        raise NotProbeable(f"{len(loads)} references to the names of functions")
+    for load in loads:
         bounds = index.function_at(load.address)
         starts[name_at[load.target]].add(bounds.start if bounds else 0)
     return starts
@@ -123,7 +130,7 @@ def _count_argument(elf: ElfFile, index: FunctionIndex, name: str, start: int, n
     calls = calls_into(elf, Span(start, start), near)
     if not calls:
         raise NotProbeable(f"what looks like {name} is called from nowhere, so its beginning is not certain")
-    seen = {_pointer_set_up(elf, index, call) for call in calls} - {0}
+    seen = {_pointer_set_up(elf, index, call) for call in calls[:MAX_REFERENCES]} - {0}
     if len(seen) > 1:
         raise NotProbeable(f"the calls of {name} differ in their arguments")
     return seen.pop() if seen else 0

@@ -21,8 +21,8 @@ DT_RELA, DT_RELASZ = 7, 8
 DT_RELRSZ, DT_RELR = 35, 36
 R_X86_64_RELATIVE = 8
 
-# Codex has 337,000.
-MAX_POINTERS = 4_000_000
+# Codex has 337,000, Chromium 485,000.
+MAX_POINTERS = 1_500_000
 # Those of DT_RELR are read where they lie: 6 MiB in Codex.
 MAX_READ_BYTES = 256 << 20
 _RELA_BYTES = 24

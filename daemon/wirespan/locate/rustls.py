@@ -32,7 +32,8 @@ receive. Measured with rustls 0.23.36 to 0.23.46, on ring and aws-lc-rs (Codex, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import islice
 
 from wirespan.locate.byte_source import ElfError, chunks
 from wirespan.locate.elf import ElfFile
@@ -51,7 +52,9 @@ _OVERHEADS = frozenset({b"\x10", b"\x11", b"\x18"})
 _ENTER_FRAME, _LEAVE_FRAME = b"\x55\x48\x89\xe5", b"\x5d"
 _ENDBR64 = b"\xf3\x0f\x1e\xfa"
 _FUNCTION_BYTES = 16
-MAX_LENGTH_FUNCTIONS = 10_000
+# Codex has 3,328 such additions, 3 such functions and 7 pointers to them.
+MAX_ADDITIONS = 200_000
+MAX_POINTERS = 1000
 # Codex has 7 encrypters.
 MAX_ENCRYPTERS = 64
 
@@ -66,7 +69,7 @@ def find_sites(elf: ElfFile) -> tuple[ProbeSite, ...]:
     if elf.type != ET_DYN:
         raise NotProbeable("it runs at fixed addresses, where vtables can't be told from other data")
     vtables = _Vtables(elf, read_pointers(elf))
-    encrypters = list(vtables.encrypters())
+    encrypters = vtables.encrypters()
     if not encrypters:
         raise NotProbeable("no vtable has the form of an encrypter's")
     decrypters = [vtables.decrypter_before(encrypter, encrypters) for encrypter in encrypters]
@@ -97,14 +100,12 @@ class _Vtables:
         assert address is not None, "looked at before"
         return address
 
-    def encrypters(self) -> Iterator[int]:
-        found = 0
-        for place in self._pointers.to(_length_functions(self._elf)):
-            if self._is_vtable(place - 32):
-                found += 1
-                if found > MAX_ENCRYPTERS:
-                    raise NotProbeable(f"more than {MAX_ENCRYPTERS} vtables have the form of an encrypter's")
-                yield place - 32
+    def encrypters(self) -> list[int]:
+        places = list(islice(self._pointers.to(_length_functions(self._elf)), MAX_POINTERS + 1))
+        found = [place - 32 for place in places if self._is_vtable(place - 32)]
+        if len(places) > MAX_POINTERS or len(found) > MAX_ENCRYPTERS:
+            raise NotProbeable("too much has the form of an encrypter's vtable")
+        return found
 
     def decrypter_before(self, encrypter: int, encrypters: Sequence[int]) -> int | None:
         for distance in _DISTANCES:
@@ -135,18 +136,20 @@ class _Vtables:
 def _length_functions(elf: ElfFile) -> set[int]:
     """The addresses of all functions that only add one of the overheads to their second argument."""
     functions: set[int] = set()
+    left = MAX_ADDITIONS
     for segment in code_segments(elf):
         for place, code in chunks(elf.source, segment.offset, segment.file_bytes, _FUNCTION_BYTES):
             base = segment.address + place - segment.offset
             at = code.find(_ADD)
             while at >= 0:
+                left -= 1
+                if left < 0:
+                    raise ElfError("its code repeats itself too much to be searched")
                 start = _start_of_function(code, at)
                 if start is not None:
                     functions.add(base + start)
                     if code[max(0, start - len(_ENDBR64)) : start] == _ENDBR64:
                         functions.add(base + start - len(_ENDBR64))
-                    if len(functions) > MAX_LENGTH_FUNCTIONS:
-                        raise ElfError("its code repeats itself too much to be searched")
                 at = code.find(_ADD, at + 1)
     return functions
 
