@@ -318,6 +318,16 @@ def test_sure_only_where_the_path_or_the_vendor_header_is_proof(path: str, heade
     assert found.sure is sure
 
 
+def test_what_asks_for_no_answer_can_still_be_read() -> None:
+    refused = detect(request_of({**RESPONSES, "generate": False}, "/v1/responses"), "host", SETTINGS)
+    assert isinstance(refused, Refused)
+    assert refused.idle is not None
+    assert refused.idle.api.name == "openai.responses"
+    other = detect(request_of(RESPONSES, "/v1/responses/input_tokens"), "host", SETTINGS)
+    assert isinstance(other, Refused)
+    assert other.idle is None
+
+
 @pytest.mark.parametrize(
     "headers", [{"upgrade": "websocket", "connection": "Upgrade"}, {"upgrade": "h2c"}], ids=["websocket", "h2c"]
 )

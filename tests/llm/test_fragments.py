@@ -83,3 +83,14 @@ def test_as_deep_as_the_parser_lets_through() -> None:
     for _ in range(MAX_DEPTH):
         deep = {"a": [{"index": 0, **deep}]}
     assert assembled(deep, deep)["a"]
+
+
+def test_a_thought_ends_with_its_signature() -> None:
+    def thought(text: str, **fields: Any) -> dict[str, Any]:
+        return {"type": "thinking", "thinking": text, **fields}
+
+    content = Content()
+    content.add([thought("a"), thought("b")])
+    content.add([thought("", signature="s1")])
+    content.add([thought("c"), thought("", signature=None), thought("d", signature="s2")])
+    assert content.assembled() == [thought("ab", signature="s1"), thought("cd", signature="s2")]
