@@ -95,3 +95,16 @@ def test_what_ended_gets_no_signal() -> None:
     assert wait(command) == 0
     command.send(signal.SIGKILL)  # its pid may be another process by now
     assert command.exit_code() == 0
+
+
+def test_the_program_is_known_before_it_runs(tmp_path: Path) -> None:
+    link = tmp_path / "tool"
+    link.symlink_to("/bin/sh")
+    command = GatedCommand([str(link), "-c", "exit 0"])
+    assert command.executable == str(Path("/bin/sh").resolve())
+    command.release()
+    assert wait(command) == 0
+    absent = GatedCommand(["no-such-program-anywhere"])
+    assert absent.executable == ""
+    absent.release()
+    assert wait(absent) == 127

@@ -6,6 +6,7 @@ Made by fork before any thread is started.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterable, Sequence
@@ -24,6 +25,9 @@ class GatedCommand:
     """`release()` lets it go; if we die before, it ends without running."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
+        found = shutil.which(arguments[0])
+        # "" if there is no such program: the child will say so.
+        self.executable = os.path.realpath(found) if found else ""
         gate, self._open_gate = os.pipe()
         self._status: int | None = None
         # Until the child has its own: a handler of ours, run in it, would take it the parent's way out.

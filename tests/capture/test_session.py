@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from rig import binutils
 from rig.tls_talk import SERVER_NAME, TlsIdentity, TlsTalk
 from wirespan.capture import (
     CaptureEvent,
@@ -396,3 +397,15 @@ def test_a_session_that_can_not_be_opened_leaves_nothing_behind() -> None:
 
 def test_a_session_that_was_never_opened_can_be_closed() -> None:
     CaptureSession(CaptureSettings(resource("bpf")), Counters()).close()
+
+
+def test_a_program_that_is_expected_is_probed_before_anybody_runs_it(tmp_path: Path) -> None:
+    program = tmp_path / "copy-of-libssl"
+    program.write_bytes(binutils.system_libssl().read_bytes())
+    session = CaptureSession(CaptureSettings(resource("bpf"), ring_bytes=1 << 20, pin_known=False), Counters())
+    session.expect(str(program))
+    session.expect("")
+    session.open()
+    covered = [file.outcome for file in session.coverage() if file.path_seen == str(program)]
+    session.close()
+    assert covered == [LocateOutcome.COVERED]

@@ -64,6 +64,7 @@ class CaptureSession:
         # Each with the place in the ring that has to be read before its end may be told.
         self._ended: deque[tuple[int, ProcessEnded]] = deque()
         self._tree: ProcessTree | None = None
+        self._expected: list[str] = []
         self._kernel_counts: dict[str, int] = {}
         self._next_tick_ns = self._next_rescan_ns = self._next_sync_ns = 0
         self._parts = ExitStack()
@@ -112,6 +113,11 @@ class CaptureSession:
     def follow(self, root_pid: int) -> None:
         """From now on only this process and its descendants. Call it before `open`."""
         self._tree = ProcessTree(root_pid)
+
+    def expect(self, path: str) -> None:
+        """This program will be started: probe it before `open` returns. Call it before `open`."""
+        if path:
+            self._expected.append(path)
 
     def poll(self, timeout_s: float) -> list[CaptureEvent]:
         """What happened, in order; waits up to `timeout_s` for something to happen."""
@@ -171,9 +177,10 @@ class CaptureSession:
     # Finding files
 
     def _pin(self) -> None:
+        paths = list(self._expected)
         if self._settings.pin_known:
-            paths = [*well_known_files(), *(self._cache.known_paths() if self._cache else ())]
-            self._ask(self._discovery.pin(paths, time.monotonic_ns()))
+            paths += [*well_known_files(), *(self._cache.known_paths() if self._cache else ())]
+        self._ask(self._discovery.pin(paths, time.monotonic_ns()))
 
     def _pin_agents(self) -> None:
         if self._settings.pin_known:

@@ -48,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         ended = stop_event().is_set
     else:
         session.follow(command.pid)
+        session.expect(command.executable)
         leave_signals_to(command)
         ended = command.has_ended
     try:

@@ -46,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     daemon = Daemon(config, os.environ, on_spans=remember)
     daemon.session.follow(command.pid)
+    daemon.session.expect(command.executable)
     leave_signals_to(command)
     try:
         daemon.start()

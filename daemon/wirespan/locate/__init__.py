@@ -4,10 +4,10 @@ Invariant: TLS code is located by what it means (symbols, what it calls, what er
 never by what it looks like; and a plan comes out only if what reads and what writes was found, each without doubt.
 """
 
-from wirespan.locate.agent_programs import agent_programs
 from wirespan.locate.blind_spots import explain_file
 from wirespan.locate.byte_source import ElfError
 from wirespan.locate.cache import PlanCache
+from wirespan.locate.installed_agents import agent_programs
 from wirespan.locate.locator import locate_file
 from wirespan.locate.plan import CallAbi, FileIdentity, NotCovered, ProbePlan, ProbeSite, TlsCode
 from wirespan.locate.well_known import well_known_files

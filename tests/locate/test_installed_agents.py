@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wirespan.locate.agent_programs import agent_programs
+from wirespan.locate.installed_agents import agent_programs
 
 
 def put(root: Path, name: str) -> Path:
