@@ -36,9 +36,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str]) -> int:
     """Exit code: 0 fine, 1 a check failed, 2 usage or configuration, 3 no capture, 4 bad recording, 5 no delivery."""
-    parsed = build_parser().parse_args(arguments)
-    _print_whatever_comes()
     try:
+        parsed = build_parser().parse_args(arguments)
+        _print_whatever_comes()
         code = int(parsed.run(parsed))
         if sys.stdout is not None:
             sys.stdout.flush()

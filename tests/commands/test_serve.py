@@ -4,6 +4,7 @@ test_serve_targets.py; what it captures: tests/live."""
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -19,7 +20,7 @@ from rig.command_line import NO_CAPABILITIES, clean_environment, settings, wires
 from rig.credentials import credentials_command, credentials_environment, secrets_in
 from rig.mock_process import MockProcess
 from rig.programs import Program, run_program
-from rig.wirespan_process import WirespanProcess
+from rig.wirespan_process import WirespanProcess, wirespan_command
 
 _STATUS_TIMEOUT_S = 15
 
@@ -156,3 +157,24 @@ def test_without_capabilities_it_does_not_start(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
     assert "ready: " not in ended.stderr
     assert not (tmp_path / "status.json").exists()
+
+
+@pytest.mark.live
+def test_control_c_while_it_starts_is_no_failure(tmp_path: Path) -> None:
+    # GIVEN a terminal, whose Ctrl-C reaches every process of the foreground
+    chosen = settings(export__to="none", capture__state_directory=tmp_path)
+    command = [*wirespan_command(), "serve", *chosen]
+    with subprocess.Popen(
+        command, env=clean_environment(), stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as daemon:
+        assert daemon.stderr is not None
+        first = daemon.stderr.readline()
+        assert "compiling and loading the BPF programs" in first
+        # WHEN it is pressed while the loader is at work
+        time.sleep(0.2)
+        os.killpg(daemon.pid, signal.SIGINT)
+        rest = daemon.stderr.read()
+        # THEN it stops as it does later
+        assert daemon.wait(30) == 0, rest
+    assert "INFO stopped: " in rest
+    assert "Traceback" not in rest

@@ -89,6 +89,7 @@ def run_loader(command: Sequence[str], request: LoadRequest, layouts: Layouts) -
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C at a terminal is ours to answer: it must not look like a failed load
         )
         theirs.close()
         return _receive(ours, process, layouts)

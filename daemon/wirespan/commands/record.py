@@ -10,10 +10,11 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 
+from wirespan.capture import CaptureEvent
 from wirespan.capture.recording import MAGIC, encode_event
 from wirespan.capture.session import CaptureSession
 from wirespan.commands.options import (
@@ -114,10 +115,15 @@ class RecordingFile:
 
 def record(session: CaptureSession, output: RecordingFile, mask: EventMask | None, ended: Callable[[], bool]) -> None:
     """Until shortly after `ended`: what the last writes left in the ring is taken too."""
+
+    def write(events: Iterable[CaptureEvent]) -> None:
+        output.write(b"".join(encode_event(event if mask is None else mask.apply(event)) for event in events))
+
     output.write(MAGIC)
     last_round_s = float("inf")
     while time.monotonic() < last_round_s:
         if last_round_s == float("inf") and ended():
             last_round_s = time.monotonic() + 0.2
-        events = session.poll(0.02)
-        output.write(b"".join(encode_event(event if mask is None else mask.apply(event)) for event in events))
+        write(session.poll(0.02))
+    for events in session.drain():
+        write(events)
