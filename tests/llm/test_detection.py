@@ -81,6 +81,8 @@ MODEL_CALLS = [
     Row("unknown path, OpenAI tools", "/invoke", {**CHAT, **OPENAI_TOOLS}, "openai.chat", LATER),
     Row("unknown path, plain", "/api/llm", CHAT, "openai.chat", LATER),
     Row("unknown path, Anthropic", "/ai/proxy", {**ANTHROPIC, **ANTHROPIC_TOOLS}, "anthropic.messages", LATER),
+    Row("HTTP/2 joined late, target lost", "?", CHAT, "openai.chat", LATER),
+    Row("HTTP/2 joined late, method lost", "/v1/chat/completions", CHAT, "openai.chat", WANTED, method="?"),
     Row("no content type", "/api/llm", CHAT, "openai.chat", LATER, {"content-type": ""}),
     Row("Responses", "/v1/responses", {"model": "m", "input": "hi"}, "openai.responses", WANTED),
     Row("Codex, ChatGPT login", "/backend-api/codex/responses", RESPONSES, "openai.responses", LATER),
@@ -198,6 +200,7 @@ OTHERS = [
     Row("a vector store", "/api/v1/embeddings", {"ids": [1], "vectors": []}, "not_inference.shape", WANTED),
     Row("Ollama pull", "/api/pull", {"model": "m", "stream": True}, "not_inference.unknown", LATER),
     Row("hello of an agent", "/api/hello", b"", "not_inference.method", MUTED, method="HEAD"),
+    Row("HTTP/2 joined late, a page", "?", b"", "not_inference.unknown", LATER, method="?"),
     Row("preflight", "/v1/chat/completions", b"", "not_inference.method", MUTED, method="OPTIONS"),
     Row("a stored completion", "/v1/chat/completions", b"", "not_inference.method", MUTED, method="GET"),
     Row(

@@ -20,28 +20,29 @@ ENDS = (
     ExchangeEnd.SUPERSEDED,
     ExchangeEnd.PROCESS_EXITED,
     ExchangeEnd.IDLE,
+    ExchangeEnd.RESET,
     ExchangeEnd.EVICTED,
     ExchangeEnd.DESYNCHRONISED,
 )
 WHOLE, PARTIAL, FOREIGN, ABSENT = Extent.WHOLE, Extent.PARTIAL, Extent.FOREIGN, Extent.ABSENT
 
 # (extent, streamed, framed): one outcome per end, in the order of ENDS, as long as our copy has no hole.
-#                          COMPLETE CLOSED   SUPERSED EXITED   IDLE EVICT DESYNC
+#                          COMPLETE CLOSED   SUPERSED EXITED   IDLE RESET EVICT DESYNC
 TABLE = {
-    (WHOLE, True, True): (OK, OK, OK, OK, OK, OK, OK),
-    (WHOLE, True, False): (OK, OK, OK, OK, OK, OK, OK),
-    (WHOLE, False, True): (OK, OK, OK, OK, OK, OK, OK),
-    (WHOLE, False, False): (OK, OK, OK, OK, OK, OK, OK),
-    (PARTIAL, True, True): (CUT, CUT, CUT, CUT, CUT, GAP, GAP),
-    (PARTIAL, True, False): (CUT, ABORTED, ABORTED, ABORTED, CUT, GAP, GAP),
-    (PARTIAL, False, True): (CUT, CUT, CUT, CUT, CUT, GAP, GAP),
-    (PARTIAL, False, False): (CUT, CUT, CUT, ABORTED, CUT, GAP, GAP),
-    (FOREIGN, True, True): (FAILED, FAILED, FAILED, FAILED, FAILED, GAP, GAP),
-    (FOREIGN, True, False): (FAILED, FAILED, FAILED, FAILED, FAILED, GAP, GAP),
-    (FOREIGN, False, True): (FAILED, FAILED, FAILED, FAILED, FAILED, GAP, GAP),
-    (FOREIGN, False, False): (FAILED, FAILED, FAILED, FAILED, FAILED, GAP, GAP),
-    (ABSENT, True, False): (CUT, CUT, CUT, ABORTED, CUT, GAP, GAP),
-    (ABSENT, False, False): (CUT, CUT, CUT, ABORTED, CUT, GAP, GAP),
+    (WHOLE, True, True): (OK, OK, OK, OK, OK, OK, OK, OK),
+    (WHOLE, True, False): (OK, OK, OK, OK, OK, OK, OK, OK),
+    (WHOLE, False, True): (OK, OK, OK, OK, OK, OK, OK, OK),
+    (WHOLE, False, False): (OK, OK, OK, OK, OK, OK, OK, OK),
+    (PARTIAL, True, True): (CUT, CUT, CUT, CUT, CUT, CUT, GAP, GAP),
+    (PARTIAL, True, False): (CUT, ABORTED, ABORTED, ABORTED, CUT, CUT, GAP, GAP),
+    (PARTIAL, False, True): (CUT, CUT, CUT, CUT, CUT, CUT, GAP, GAP),
+    (PARTIAL, False, False): (CUT, CUT, CUT, ABORTED, CUT, CUT, GAP, GAP),
+    (FOREIGN, True, True): (FAILED, FAILED, FAILED, FAILED, FAILED, FAILED, GAP, GAP),
+    (FOREIGN, True, False): (FAILED, FAILED, FAILED, FAILED, FAILED, FAILED, GAP, GAP),
+    (FOREIGN, False, True): (FAILED, FAILED, FAILED, FAILED, FAILED, FAILED, GAP, GAP),
+    (FOREIGN, False, False): (FAILED, FAILED, FAILED, FAILED, FAILED, FAILED, GAP, GAP),
+    (ABSENT, True, False): (CUT, CUT, CUT, ABORTED, CUT, CUT, GAP, GAP),
+    (ABSENT, False, False): (CUT, CUT, CUT, ABORTED, CUT, CUT, GAP, GAP),
 }
 ROWS = [(state, end, outcome) for state, outcomes in TABLE.items() for end, outcome in zip(ENDS, outcomes, strict=True)]
 
@@ -53,7 +54,7 @@ def test_outcome(state: tuple[Extent, bool, bool], end: ExchangeEnd, expected: O
 
 
 @pytest.mark.parametrize(
-    ("end", "expected"), list(zip(ENDS, (CUT, ABORTED, ABORTED, ABORTED, CUT, GAP, GAP), strict=True))
+    ("end", "expected"), list(zip(ENDS, (CUT, ABORTED, ABORTED, ABORTED, CUT, CUT, GAP, GAP), strict=True))
 )
 def test_a_client_that_left_while_it_was_asking(end: ExchangeEnd, expected: Outcome) -> None:
     assert judge(Ending(ABSENT, True, False, False, end, asked=False)) is expected

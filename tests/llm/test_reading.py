@@ -139,6 +139,14 @@ def test_streamed_and_unstreamed_give_the_same() -> None:
         assert getattr(streamed, name) == getattr(unstreamed, name)
 
 
+def test_a_status_that_was_lost_says_nothing() -> None:
+    # GIVEN an HTTP/2 connection that was joined late, so that the status is not known
+    inference = inference_of(chat(response_of(COMPLETION, status=0)))
+    assert (inference.outcome, inference.response_id) == (Outcome.OK, "chatcmpl-1")
+    error = inference_of(chat(response_of(OPENAI_ERROR, status=0)))
+    assert error.error == InferenceError("invalid_request_error", "No such model")
+
+
 def test_a_stream_request_answered_with_plain_json() -> None:
     inference = inference_of(chat(response_of(COMPLETION), CHAT_STREAM))
     assert inference.outcome is Outcome.OK

@@ -58,7 +58,7 @@ def judge_head(
     """What the head alone proves (None: the body has to tell), and the format its path names."""
     match = match_path(path_of(target))
     row = match.row if match is not None else None
-    if method != "POST":
+    if not may_be_post(method):
         # Realtime and Responses over WebSocket begin as GET + Upgrade (RFC 6455 section 4.1).
         return (None if header(headers, b"upgrade") is not None else VerdictKind.MUTED), row
     if _refused_endpoint(target, authority, settings) is not None:
@@ -73,7 +73,7 @@ def judge_head(
 
 def detect(request: HttpRequest, authority: str, settings: LlmSettings) -> Found | Refused:
     """Decide on a whole request. Cut and unreadable bodies are accepted only where the path alone is proof."""
-    if request.method != "POST":
+    if not may_be_post(request.method):
         return _METHOD
     refused = _refused_endpoint(request.target, authority, settings)
     if refused is not None:
@@ -95,6 +95,11 @@ def detect(request: HttpRequest, authority: str, settings: LlmSettings) -> Found
     found = Found(decided.api, is_sure, path, parsed)
     reason = decided.api.not_inference(parsed.value) if is_object(parsed.value) else None
     return found if reason is None else Refused(f"not_inference.{reason}", found)
+
+
+def may_be_post(method: str) -> bool:
+    """Also where it was lost: "?" stands for what an HTTP/2 header table held that was missed; the rest has to tell."""
+    return method in ("POST", "?")
 
 
 def _refused_endpoint(target: str, authority: str, settings: LlmSettings) -> Refused | None:

@@ -29,7 +29,7 @@ def read_exchange(exchange: HttpExchange, found: Found) -> Inference | Refused:
     api, response = found.api, exchange.response
     if response is None:
         return _compose(exchange, found, api, request, Answer(Extent.ABSENT))
-    if response.status < 200:
+    if 0 < response.status < 200:  # 0: it stood in a part of an HTTP/2 header table that was missed
         return _UPGRADE
     if 300 <= response.status < 400:
         return _REDIRECT  # the client repeats the call where it was sent to

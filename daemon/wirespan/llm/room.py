@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from wirespan.capture import Verdict, VerdictKind
 from wirespan.counters import Counters
 from wirespan.http import HttpEvent, HttpExchange, RequestHead, RequestReceived, Role, Uncovered
-from wirespan.llm.detection import Found, Refused, detect, judge_head
+from wirespan.llm.detection import Found, Refused, detect, judge_head, may_be_post
 from wirespan.llm.fields import is_object
 from wirespan.llm.inference import Inference
 from wirespan.llm.openai_responses_chain import ResponseChains, with_chain
@@ -43,7 +43,7 @@ class Llm:
         if self._is_ignored(head.role):
             return (Verdict(head.connection.id, head.request_seq, VerdictKind.MUTED, head.stream_id),)
         kind, row = judge_head(head.method, head.target, head.authority, head.headers, self._settings)
-        if row is not None and head.method != "POST" and kind is None:
+        if row is not None and not may_be_post(head.method) and kind is None:
             self._counters.add(f"llm.uncovered.{row.name}")  # a WebSocket on a model's path: no exchange will follow
         return (Verdict(head.connection.id, head.request_seq, kind, head.stream_id),) if kind is not None else ()
 
@@ -52,7 +52,7 @@ class Llm:
         if self._is_ignored(event.role):
             return ()
         kind, _row = judge_head(request.method, request.target, event.authority, request.headers, self._settings)
-        if kind is not None or request.method != "POST":
+        if kind is not None or not may_be_post(request.method):
             return ()  # was said with the head
         found = detect(request, event.authority, self._settings)
         is_foreign = isinstance(found, Refused) and found.idle is None and not found.count.startswith("uncovered.")
