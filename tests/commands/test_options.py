@@ -121,3 +121,13 @@ def test_a_signal_after_its_end_is_nobody_s(signals: None) -> None:
     command.release()
     assert command.exit_code() == 0
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_command_s_own_default_gives_way_to_what_anybody_chose(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "wirespan.toml"
+    file.write_text('[log]\nlevel = "error"\n')
+    assert read_config(_parse("--config", str(file)), log__level="warning").log.level is LogLevel.ERROR
+    monkeypatch.setenv("WIRESPAN_LOG_LEVEL", "debug")
+    assert read_config(_parse("--config", str(file)), log__level="warning").log.level is LogLevel.DEBUG

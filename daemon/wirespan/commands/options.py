@@ -36,10 +36,10 @@ def _setting(text: str) -> tuple[str, str]:
     return name, value
 
 
-def read_config(arguments: argparse.Namespace, **overrides: str) -> Config:
-    """`overrides` are keys with "__" for the dot, of lower rank than --set."""
-    chosen = {name.replace("__", "."): value for name, value in overrides.items()}
-    return load(arguments.config, overrides={**chosen, **dict(arguments.set)})
+def read_config(arguments: argparse.Namespace, **defaults: str) -> Config:
+    """`defaults` are keys with "__" for the dot: what this command takes where nobody chose."""
+    chosen = {name.replace("__", "."): value for name, value in defaults.items()}
+    return load(arguments.config, overrides=dict(arguments.set), defaults=chosen)
 
 
 _JOURNAL_LEVELS = {logging.CRITICAL: 3, logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}

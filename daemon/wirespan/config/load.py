@@ -55,11 +55,14 @@ def load(
     path: Path | None = None,
     environment: Mapping[str, str] | None = None,
     overrides: Mapping[str, str] | None = None,
+    defaults: Mapping[str, str] | None = None,
 ) -> Config:
     """The effective configuration. `path` (or WIRESPAN_CONFIG) must exist if given; /etc/wirespan/wirespan.toml need
-    not. `overrides` are settings of the command line, text by dotted key. Raises ConfigError."""
+    not. `overrides` are settings of the command line, text by dotted key; `defaults` what a command takes where nobody
+    chose. Raises ConfigError."""
     environment = os.environ if environment is None else environment
     reading = _Reading()
+    _read_overrides(defaults or {}, reading)
     _read_file(path, environment, reading)
     _read_environment(environment, reading)
     _read_overrides(overrides or {}, reading)
