@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource as resource_limits
-import shutil
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,19 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from rig.tls_talk import TlsIdentity, TlsTalk, openssl_of
+from rig.kernel_records import RING_BYTES, KernelRecords, plan_of
+from rig.tls_talk import TlsIdentity, private_talk
 from wirespan.capture.attach import ROLES, attach, why_not_captured
-from wirespan.capture.decode import KernelEvent, RecordDecoder
 from wirespan.capture.events import ConnectionClosed, Direction, TlsData
-from wirespan.capture.kernel import KernelSide, load_kernel_side
-from wirespan.capture.ring import Ring
+from wirespan.capture.kernel import KernelSide
 from wirespan.errors import CaptureError
-from wirespan.locate import FileIdentity, ProbePlan, ProbeSite, locate_file
-from wirespan.resources import resource
+from wirespan.locate import FileIdentity, ProbePlan, ProbeSite
 
 MODES = ("uprobe_session", "uprobe_multi", "perf")
-PYTHON = "/usr/bin/python3"
-RING_BYTES = 64 << 10
 FILE_BYTES = 4096
 BEHIND_THE_FILE = 1 << 20
 
@@ -62,45 +57,19 @@ PROGRAMS = {
 }
 
 
-class Loaded:
-    """A kernel side and what its ring holds."""
-
-    def __init__(self, mode: str) -> None:
-        self.side: KernelSide = load_kernel_side(resource("bpf"), RING_BYTES, mode)
-        self._ring = Ring(self.side.maps["records"], RING_BYTES)
-        self._decoder = RecordDecoder(self.side.layouts)
-
-    def events(self) -> list[KernelEvent | None]:
-        return [self._decoder.decode(record) for record in self._ring.records()]
-
-    def data(self) -> list[tuple[Direction, bytes]]:
-        return [(event.direction, event.data) for event in self.events() if isinstance(event, TlsData)]
-
-    def close(self) -> None:
-        self._ring.close()
-        self.side.close()
-
-
 @pytest.fixture(scope="module")
-def loaded() -> Iterator[Callable[[str], Loaded]]:
+def loaded() -> Iterator[Callable[[str], KernelRecords]]:
     """One kernel side a mode for the whole module."""
-    made: dict[str, Loaded] = {}
+    made: dict[str, KernelRecords] = {}
 
-    def load(mode: str) -> Loaded:
+    def load(mode: str) -> KernelRecords:
         if mode not in made:
-            made[mode] = Loaded(mode)
+            made[mode] = KernelRecords(mode)
         return made[mode]
 
     yield load
     for kernel in made.values():
         kernel.close()
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the interpreter's libssl, for programs with LD_LIBRARY_PATH set to its directory."""
-    original = openssl_of(PYTHON)
-    return Path(shutil.copy(original, tmp_path_factory.mktemp("library") / "libssl.so.3"))
 
 
 @pytest.fixture
@@ -111,21 +80,14 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def plan_of(path: Path, **offsets: int) -> ProbePlan:
+def made_plan(path: Path, **offsets: int) -> ProbePlan:
     sites = tuple(ProbeSite(function, offset) for function, offset in offsets.items())
     return ProbePlan(FileIdentity(0, 0, 0, 0, None), str(path), sites)
 
 
 def all_functions(path: Path) -> ProbePlan:
     functions = (*MOVE_DATA, *MOVE_NOTHING)
-    return plan_of(path, **{function: 16 * number for number, function in enumerate(functions, start=1)})
-
-
-def located(path: Path) -> ProbePlan:
-    code = locate_file(path, str(path))
-    assert code is not None
-    (plan,) = code.plans
-    return plan
+    return made_plan(path, **{function: 16 * number for number, function in enumerate(functions, start=1)})
 
 
 def open_descriptors() -> int:
@@ -144,7 +106,7 @@ def program_id(descriptor: int) -> str:
 
 @pytest.mark.live
 @pytest.mark.parametrize("mode", ["uprobe_session", "uprobe_multi"])
-def test_which_programs_sit_on_the_functions(mode: str, loaded: Callable[[str], Loaded], file: Path) -> None:
+def test_which_programs_sit_on_the_functions(mode: str, loaded: Callable[[str], KernelRecords], file: Path) -> None:
     kernel, before = loaded(mode).side, open_descriptors()
     attachment = attach(kernel, all_functions(file), file)
     names = [program_ids(kernel)[program_id(descriptor)] for descriptor in attachment.descriptors]
@@ -159,20 +121,20 @@ def test_which_programs_sit_on_the_functions(mode: str, loaded: Callable[[str], 
 
 
 @pytest.mark.live
-def test_perf_uprobes_are_one_a_function_and_side(loaded: Callable[[str], Loaded], file: Path) -> None:
+def test_perf_uprobes_are_one_a_function_and_side(loaded: Callable[[str], KernelRecords], file: Path) -> None:
     kernel, before = loaded("perf").side, open_descriptors()
-    attachment = attach(kernel, all_functions(file), file)
-    kinds = {os.readlink(f"/proc/self/fd/{descriptor}") for descriptor in attachment.descriptors}
+    plan = made_plan(file, SSL_read=16, ssl_read_internal=32, SSL_write=48, SSL_free=64)
+    attachment = attach(kernel, plan, file)
+    kinds = [os.readlink(f"/proc/self/fd/{descriptor}") for descriptor in attachment.descriptors]
     attachment.close()
-    assert kinds == {"anon_inode:[perf_event]"}
-    assert len(attachment.descriptors) == 2 * len(MOVE_DATA) + len(MOVE_NOTHING)
+    assert kinds == ["anon_inode:[perf_event]"] * (2 + 2 + 2 + 1)
     assert open_descriptors() == before
 
 
 @pytest.mark.live
-def test_a_function_that_nobody_knows_is_left_out(loaded: Callable[[str], Loaded], file: Path) -> None:
+def test_a_function_that_nobody_knows_is_left_out(loaded: Callable[[str], KernelRecords], file: Path) -> None:
     kernel = loaded("uprobe_multi").side
-    attachment = attach(kernel, plan_of(file, SSL_read=16, SSL_write=32, SSL_do_handshake=48), file)
+    attachment = attach(kernel, made_plan(file, SSL_read=16, SSL_write=32, SSL_do_handshake=48), file)
     names = [program_ids(kernel)[program_id(descriptor)] for descriptor in attachment.descriptors]
     attachment.close()
     assert sorted(names) == ["enter_read", "enter_write", "leave_read", "leave_write"]
@@ -180,17 +142,19 @@ def test_a_function_that_nobody_knows_is_left_out(loaded: Callable[[str], Loaded
 
 def test_what_would_be_left_out_is_said_if_it_moves_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert why_not_captured(all_functions(tmp_path)) == ""
-    assert why_not_captured(plan_of(tmp_path, SSL_read=16, SSL_write=32, SSL_do_handshake=48)) == ""
+    assert why_not_captured(made_plan(tmp_path, SSL_read=16, SSL_write=32, SSL_do_handshake=48)) == ""
     monkeypatch.delitem(ROLES, "SSL_write")
-    plan = replace(plan_of(tmp_path, SSL_read=16, SSL_write=32), library="OtherSSL 7")
+    plan = replace(made_plan(tmp_path, SSL_read=16, SSL_write=32), library="OtherSSL 7")
     assert why_not_captured(plan) == "OtherSSL 7 is located, but not captured yet"
 
 
 @pytest.mark.live
 @pytest.mark.parametrize("mode", MODES)
-def test_a_refused_probe_on_data_takes_all_others_back(mode: str, loaded: Callable[[str], Loaded], file: Path) -> None:
+def test_a_refused_probe_on_data_takes_all_others_back(
+    mode: str, loaded: Callable[[str], KernelRecords], file: Path
+) -> None:
     kernel, before = loaded(mode).side, open_descriptors()
-    plan = plan_of(file, SSL_read=16, SSL_read_ex=32, SSL_free=48, SSL_write=BEHIND_THE_FILE)
+    plan = made_plan(file, SSL_read=16, SSL_read_ex=32, SSL_free=48, SSL_write=BEHIND_THE_FILE)
     with pytest.raises(CaptureError, match=f"a probe on {file}: Invalid argument") as caught:
         attach(kernel, plan, file)
     assert "doctor" in caught.value.remedy
@@ -199,7 +163,7 @@ def test_a_refused_probe_on_data_takes_all_others_back(mode: str, loaded: Callab
 
 @pytest.mark.live
 def test_too_few_descriptors_take_all_others_back_and_name_the_limit(
-    loaded: Callable[[str], Loaded], file: Path
+    loaded: Callable[[str], KernelRecords], file: Path
 ) -> None:
     kernel, before = loaded("perf").side, open_descriptors()
     soft, hard = resource_limits.getrlimit(resource_limits.RLIMIT_NOFILE)
@@ -208,7 +172,7 @@ def test_too_few_descriptors_take_all_others_back_and_name_the_limit(
     resource_limits.setrlimit(resource_limits.RLIMIT_NOFILE, (lowest_free + 3, hard))
     try:
         with pytest.raises(CaptureError, match="Too many open files") as caught:
-            attach(kernel, plan_of(file, SSL_read=16, SSL_write=32), file)
+            attach(kernel, made_plan(file, SSL_read=16, SSL_write=32), file)
     finally:
         resource_limits.setrlimit(resource_limits.RLIMIT_NOFILE, (soft, hard))
     assert "LimitNOFILE" in caught.value.remedy
@@ -217,9 +181,9 @@ def test_too_few_descriptors_take_all_others_back_and_name_the_limit(
 
 @pytest.mark.live
 @pytest.mark.parametrize("mode", MODES)
-def test_a_refused_probe_on_bookkeeping_is_told(mode: str, loaded: Callable[[str], Loaded], file: Path) -> None:
+def test_a_refused_probe_on_bookkeeping_is_told(mode: str, loaded: Callable[[str], KernelRecords], file: Path) -> None:
     kernel, before = loaded(mode).side, open_descriptors()
-    plan = plan_of(file, SSL_read=16, SSL_write=32, SSL_free=BEHIND_THE_FILE, SSL_shutdown=48)
+    plan = made_plan(file, SSL_read=16, SSL_write=32, SSL_free=BEHIND_THE_FILE, SSL_shutdown=48)
     attachment = attach(kernel, plan, file)
     assert attachment.failed == ("on_free: Invalid argument",)
     assert open_descriptors() == before + len(attachment.descriptors)
@@ -230,13 +194,13 @@ def test_a_refused_probe_on_bookkeeping_is_told(mode: str, loaded: Callable[[str
 @pytest.mark.live
 @pytest.mark.parametrize("mode", MODES)
 def test_records_come_while_it_is_attached(
-    mode: str, loaded: Callable[[str], Loaded], library: Path, tls_identity: TlsIdentity
+    mode: str, loaded: Callable[[str], KernelRecords], private_libssl: Path, tls_identity: TlsIdentity
 ) -> None:
     kernel = loaded(mode)
-    with TlsTalk(tls_identity, {"LD_LIBRARY_PATH": str(library.parent)}, python=PYTHON) as talk:
+    with private_talk(tls_identity, private_libssl) as talk:
         talk.client_says(b"before")
         assert kernel.events() == []
-        attachment = attach(kernel.side, located(library), library)
+        attachment = attach(kernel.side, plan_of(private_libssl), private_libssl)
         talk.client_says(b"question")
         talk.server_says(b"answer")
         assert kernel.data() == [
@@ -253,13 +217,13 @@ def test_records_come_while_it_is_attached(
 @pytest.mark.live
 @pytest.mark.parametrize("mode", MODES)
 def test_what_does_not_fit_is_counted_to_the_byte(
-    mode: str, loaded: Callable[[str], Loaded], library: Path, tls_identity: TlsIdentity
+    mode: str, loaded: Callable[[str], KernelRecords], private_libssl: Path, tls_identity: TlsIdentity
 ) -> None:
     kernel = loaded(mode)
     data = b"".join(struct.pack(">I", place) for place in range(0, 1 << 20, 4))
     before = kernel.side.counters()
-    attachment = attach(kernel.side, located(library), library)
-    with TlsTalk(tls_identity, {"LD_LIBRARY_PATH": str(library.parent)}, python=PYTHON) as talk:
+    attachment = attach(kernel.side, plan_of(private_libssl), private_libssl)
+    with private_talk(tls_identity, private_libssl) as talk:
         talk.client_says(data)
         records = [event for event in kernel.events() if isinstance(event, TlsData)]
     attachment.close()

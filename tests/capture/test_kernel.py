@@ -3,11 +3,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from rig.kernel_records import KernelRecords, plan_of
+from rig.tls_talk import TlsIdentity, private_talk
 from wirespan.capture.attach import ROLES, attach
+from wirespan.capture.events import Direction, TlsData, VerdictKind
 from wirespan.capture.kernel import KernelSide, explain_load_failure, load_kernel_side
 from wirespan.errors import CaptureError
 from wirespan.locate import FileIdentity, ProbePlan, ProbeSite
@@ -66,7 +70,7 @@ def kernel() -> KernelSide:
     return load_kernel_side(resource("bpf"), 1 << 20)
 
 
-def plan(path: Path, offset: int) -> ProbePlan:
+def made_plan(path: Path, offset: int) -> ProbePlan:
     identity = FileIdentity(0, 0, 0, 0, None)
     return ProbePlan(identity, str(path), tuple(ProbeSite(name, offset) for name in ROLES))
 
@@ -77,7 +81,7 @@ def test_a_probe_the_kernel_refuses_is_an_error_with_the_file_s_name(kernel: Ker
     directory.mkdir()
     before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(CaptureError, match="a-directory-is-no-program") as caught:
-        attach(kernel, plan(directory, 0), directory)
+        attach(kernel, made_plan(directory, 0), directory)
     assert caught.value.remedy
     assert len(os.listdir("/proc/self/fd")) == before
     kernel.close()
@@ -113,3 +117,52 @@ def test_without_bcc_the_package_to_install_is_named(tmp_path: Path) -> None:
     assert done.returncode == 3, done.stderr
     assert "python3-bpfcc" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def probed(private_libssl: Path) -> Iterator[KernelRecords]:
+    """A libssl that nobody else maps, probed."""
+    records = KernelRecords()
+    attachment = attach(records.side, plan_of(private_libssl), private_libssl)
+    yield records
+    attachment.close()
+    records.close()
+
+
+@pytest.mark.live
+def test_who_is_excluded_is_not_copied_until_included(
+    probed: KernelRecords, private_libssl: Path, tls_identity: TlsIdentity
+) -> None:
+    with private_talk(tls_identity, private_libssl) as talk:
+        probed.side.exclude(talk.pid)
+        probed.events()  # the server's name was said before
+        talk.client_says(b"private")
+        assert probed.events() == []
+        probed.side.include(talk.pid)
+        talk.client_says(b"public")
+        assert probed.data() == [(Direction.WRITE, b"public"), (Direction.READ, b"public")]
+
+
+@pytest.mark.live
+def test_over_the_budget_a_request_is_counted_and_no_longer_copied(
+    probed: KernelRecords, private_libssl: Path, tls_identity: TlsIdentity
+) -> None:
+    probed.side.set_budgets(100, 200)
+    first, second = b"POST /v1/messages " + bytes(72), bytes(20)
+    with private_talk(tls_identity, private_libssl) as talk:
+        # GIVEN an undecided request of 90 bytes, and 20 more
+        talk.client_says(first)
+        talk.client_says(second)
+        seen = [event for event in probed.events() if isinstance(event, TlsData)]
+        # THEN what went over the budget of 100 is not there, at the server's side neither
+        assert [event.data for event in seen] == [first, first]
+        assert probed.side.counters()["over_budget_bytes"] == 2 * len(second)
+        # WHEN it is wanted, the other budget counts; the place in the stream tells what was left out
+        client = seen[0].connection
+        probed.side.set_verdict(client.pid, client.handle, client.generation, VerdictKind.WANTED, 1)
+        talk.client_says(b"more")
+        (more,) = (event for event in probed.events() if isinstance(event, TlsData))
+        assert (more.connection, more.data, more.offset) == (client, b"more", 110)
+        # AND the next request has a budget of its own; a server reads its requests, so its connection stays as it is
+        talk.client_says(first)
+        assert [event.data for event in probed.events() if isinstance(event, TlsData)] == [first]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rig.tls_talk import openssl_of
+from rig.tls_talk import SYSTEM_PYTHON, openssl_of
 from wirespan.capture.kernel import KernelSide, load_kernel_side
 from wirespan.capture.layout import load_layouts
 from wirespan.capture.locate_worker import Located
@@ -21,7 +21,6 @@ from wirespan.locate import PlanCache
 from wirespan.processes import FileKey, FileToLocate, FileUnmapped, LocateOutcome
 from wirespan.resources import resource
 
-PYTHON = "/usr/bin/python3"
 PROGRAMS = (
     "enter_read",
     "enter_read_ex",
@@ -57,7 +56,7 @@ def kernel() -> Iterator[KernelSide]:
 
 @pytest.fixture
 def library(tmp_path: Path) -> Path:
-    return Path(shutil.copy(openssl_of(PYTHON), tmp_path / "libssl.so.3"))
+    return Path(shutil.copy(openssl_of(SYSTEM_PYTHON), tmp_path / "libssl.so.3"))
 
 
 def to_locate(path: Path) -> FileToLocate:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from rig import binutils
-from rig.tls_talk import SERVER_NAME, TlsIdentity, TlsTalk
+from rig.tls_talk import SERVER_NAME, SYSTEM_PYTHON, TlsIdentity, TlsTalk
 from wirespan.capture import (
     CaptureEvent,
     ClockSync,
@@ -40,7 +40,6 @@ from wirespan.resources import resource
 pytestmark = pytest.mark.live
 
 R, W = Direction.READ, Direction.WRITE
-PYTHON = "/usr/bin/python3"
 SOMEBODY = 54321
 GET, POST = b"GET /models HTTP/1.1\r\n\r\n", b"POST /v1/messages HTTP/1.1\r\n\r\n"
 
@@ -322,14 +321,14 @@ def test_only_one_process_and_its_descendants(watch: Callable[..., Watch], tls_i
 
 def test_rules_leave_processes_alone(watch: Callable[..., Watch], tls_identity: TlsIdentity, tmp_path: Path) -> None:
     # GIVEN a rule for programs in a directory, one for a user, one for a pid
-    program = Path(shutil.copy(os.path.realpath(PYTHON), tmp_path / "program"))
-    with TlsTalk(tls_identity, python=PYTHON) as by_pid:
+    program = Path(shutil.copy(os.path.realpath(SYSTEM_PYTHON), tmp_path / "program"))
+    with TlsTalk(tls_identity, python=SYSTEM_PYTHON) as by_pid:
         ruled = watch(exclude_executables=(f"{tmp_path}/*",), exclude_uids=(SOMEBODY,), exclude_pids=(by_pid.pid,))
         # WHEN one of each talks, and one of none
         with (
             TlsTalk(tls_identity, {"PYTHONHOME": "/usr"}, python=str(program)) as by_program,
-            TlsTalk(tls_identity, python=PYTHON, user_id=SOMEBODY) as by_user,
-            TlsTalk(tls_identity, python=PYTHON) as free,
+            TlsTalk(tls_identity, python=SYSTEM_PYTHON, user_id=SOMEBODY) as by_user,
+            TlsTalk(tls_identity, python=SYSTEM_PYTHON) as free,
         ):
             for talk in (by_pid, by_program, by_user, free):
                 talk.client_says(b"hello")

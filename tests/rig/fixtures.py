@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from rig.campaign import Campaign
 from rig.mlflow_server import mlflow_server
 from rig.mock_process import MockProcess, run_mock
 from rig.programs import Program
-from rig.tls_talk import TlsIdentity, make_identity
+from rig.tls_talk import SYSTEM_PYTHON, TlsIdentity, make_identity, openssl_of
 
 mlflow = pytest.fixture(scope="session")(mlflow_server)
 
@@ -45,3 +46,10 @@ def tls_identity() -> Iterator[TlsIdentity]:
     """For `TlsTalk`; not below tmp_path, which is closed to other users."""
     with tempfile.TemporaryDirectory(prefix="wirespan-tls-") as directory:
         yield make_identity(Path(directory))
+
+
+@pytest.fixture(scope="session")
+def private_libssl(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the libssl of SYSTEM_PYTHON. With LD_LIBRARY_PATH set to its directory a `TlsTalk` maps it, and nobody
+    else does: what its probes see is all of that process."""
+    return Path(shutil.copy(openssl_of(SYSTEM_PYTHON), tmp_path_factory.mktemp("libssl") / "libssl.so.3"))

@@ -15,6 +15,7 @@ from pathlib import Path
 import trustme
 
 SERVER_NAME = "localhost"
+SYSTEM_PYTHON = "/usr/bin/python3"  # its OpenSSL is the distribution's, as shared libraries
 _TIMEOUT_S = 30
 
 _PROGRAM = """
@@ -164,3 +165,8 @@ def openssl_of(python: str) -> Path:
     paths = {line.split(None, 5)[5] for line in maps.stdout.splitlines() if "/libssl" in line}
     assert len(paths) == 1, f"{python} maps {paths or 'no libssl'}"
     return Path(os.path.realpath(paths.pop()))
+
+
+def private_talk(identity: TlsIdentity, library: Path) -> TlsTalk:
+    """One that maps `library` instead of the system's libssl."""
+    return TlsTalk(identity, {"LD_LIBRARY_PATH": str(library.parent)}, python=SYSTEM_PYTHON)
