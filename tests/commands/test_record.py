@@ -16,6 +16,9 @@ from rig.credentials import ON_COMMAND_LINE, RECEIVED, SENT, credentials_command
 from rig.mock_process import MockProcess
 from rig.recorder import replay
 from rig.wirespan_process import WirespanProcess, wirespan_command
+from wirespan.capture.recording import MAGIC
+from wirespan.commands.record import RecordingFile
+from wirespan.errors import RecordingError
 
 pytestmark = pytest.mark.live
 
@@ -121,22 +124,34 @@ def test_a_replay_of_a_raw_recording_shows_none(raw: Recorded, emit: str) -> Non
     assert secrets_in(shown.stdout) == []
 
 
-def test_output_that_can_not_be_written(tmp_path: Path) -> None:
+def test_what_can_not_be_recorded_is_said_and_not_run(tmp_path: Path) -> None:
     mark = tmp_path / "ran"
     chosen = settings(capture__state_directory=tmp_path / "state")
-    ended = wirespan("record", *chosen, "--output", tmp_path / "absent" / "x.wsrec", "--", "touch", mark)
+    ended = wirespan("record", *chosen, "--output", "/dev/full", "--", "touch", mark)
     assert ended.returncode == 4
-    assert f"wirespan: cannot write {tmp_path}/absent/x.wsrec: No such file or directory" in ended.stderr
-    assert "what to do: choose another --output" in ended.stderr
+    assert "wirespan: cannot write /dev/full: No space left on device\n  what to do: choose another" in ended.stderr
     assert "Traceback" not in ended.stderr
-    assert not mark.exists()  # what can't be recorded is not run
+    assert not mark.exists()
 
 
-def test_a_full_disk_is_said(tmp_path: Path) -> None:
-    ended = wirespan("record", *settings(capture__state_directory=tmp_path), "--output", "/dev/full", "--", "true")
-    assert ended.returncode == 4
-    assert "wirespan: cannot write /dev/full: No space left on device" in ended.stderr
-    assert "Traceback" not in ended.stderr
+@pytest.mark.parametrize(
+    ("name", "said"), [("absent/x.wsrec", "No such file or directory"), (".", "Is a directory"), ("link", "Not a dir")]
+)
+def test_a_place_that_can_not_be_written(name: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/dev/null/x")
+    with pytest.raises(RecordingError, match=f"cannot write .*: {said}"):
+        RecordingFile(tmp_path / name)
+
+
+def test_what_a_link_leads_to_is_closed_to_others_too(tmp_path: Path) -> None:
+    (tmp_path / "shared.wsrec").write_text("an earlier, longer one" * 10)
+    (tmp_path / "shared.wsrec").chmod(0o644)
+    (tmp_path / "link.wsrec").symlink_to("shared.wsrec")
+    with RecordingFile(tmp_path / "link.wsrec"):
+        pass
+    assert (tmp_path / "link.wsrec").is_symlink()
+    assert (tmp_path / "shared.wsrec").read_bytes() == MAGIC
+    assert (tmp_path / "shared.wsrec").stat().st_mode & 0o777 == 0o600
 
 
 def test_an_earlier_recording_stays_where_capture_is_refused(tmp_path: Path) -> None:

@@ -75,7 +75,8 @@ def _say(text: str) -> None:
 
 
 class RecordingFile:
-    """Made anew, mode 0600: nobody who holds or may read an earlier file of this name sees what is written now.
+    """Made anew, mode 0600: nobody who holds or may read an earlier file of this name sees what is written now. Begins
+    with its MAGIC, so a place that takes nothing shows before anything is recorded.
 
     RecordingError for whatever the file system refuses. Written unbuffered, so what was polled is there after a crash.
     """
@@ -92,6 +93,7 @@ class RecordingFile:
                 self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise self._refused(error) from error
+        self.write(MAGIC)
 
     def __enter__(self) -> RecordingFile:
         return self
@@ -119,7 +121,6 @@ def record(session: CaptureSession, output: RecordingFile, mask: EventMask | Non
     def write(events: Iterable[CaptureEvent]) -> None:
         output.write(b"".join(encode_event(event if mask is None else mask.apply(event)) for event in events))
 
-    output.write(MAGIC)
     last_round_s = float("inf")
     while time.monotonic() < last_round_s:
         if last_round_s == float("inf") and ended():
