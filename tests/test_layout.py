@@ -18,18 +18,7 @@ LONG_MODULES: set[str] = set()
 # Modules with functions and without a test file of their name; most are shown by tests/live and tests/systemd alone.
 # This list may only get shorter.
 WITHOUT_TEST_FILE = {
-    "daemon/wirespan/capture/attach.py",
-    "daemon/wirespan/capture/loader.py",
-    "daemon/wirespan/capture/probe_table.py",
-    "daemon/wirespan/capture/session.py",
-    "daemon/wirespan/capture/syscalls.py",
-    "daemon/wirespan/counters.py",
-    "daemon/wirespan/daemon.py",
-    "daemon/wirespan/errors.py",
     "daemon/wirespan/llm/api.py",
-    "daemon/wirespan/observer.py",
-    "daemon/wirespan/pipeline.py",
-    "daemon/wirespan/status.py",
     "exporters/wirespan_exporters/result.py",
 }
 
