@@ -291,12 +291,6 @@ def test_credentials_end_here() -> None:
     ("request_head", "response_head", "status", "protocol"),
     [
         (
-            b"GET /v1/realtime HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n",
-            101,
-            "websocket",
-        ),
-        (
             b"GET / HTTP/1.1\r\nUpgrade: h2c\r\n\r\n",
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n",
             101,

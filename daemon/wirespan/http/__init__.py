@@ -1,4 +1,5 @@
-"""HTTP/1.1 read passively: streams in, request heads and whole exchanges out. Credentials end here.
+"""HTTP/1, HTTP/2 and WebSocket read passively: streams in, request heads, whole exchanges and messages out. Credentials
+in fields and targets end here.
 
 Invariant: an `HttpExchange` never holds an authorization header, a cookie or an API key.
 """
@@ -13,10 +14,15 @@ from wirespan.http.exchange import (
     HttpExchange,
     HttpRequest,
     HttpResponse,
+    MessageKind,
     RequestHead,
     RequestReceived,
     Role,
     Uncovered,
+    WebSocket,
+    WebSocketClosed,
+    WebSocketMessage,
+    WebSocketOpened,
     header,
 )
 from wirespan.http.ndjson import NdjsonLine, iter_ndjson
@@ -35,12 +41,17 @@ __all__ = [
     "HttpRequest",
     "HttpResponse",
     "HttpSettings",
+    "MessageKind",
     "NdjsonLine",
     "RequestHead",
     "RequestReceived",
     "Role",
     "SseEvent",
     "Uncovered",
+    "WebSocket",
+    "WebSocketClosed",
+    "WebSocketMessage",
+    "WebSocketOpened",
     "header",
     "iter_ndjson",
     "iter_sse",

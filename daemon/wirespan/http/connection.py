@@ -12,12 +12,14 @@ from wirespan.http.budget import Account, Budget
 from wirespan.http.conversation import Conversation, Upgrade
 from wirespan.http.desync import DesynchronisedError
 from wirespan.http.early import EarlyResponses
-from wirespan.http.exchange import ExchangeEnd, HttpEvent, Role, Uncovered
+from wirespan.http.exchange import ExchangeEnd, HttpEvent, Role, Uncovered, WebSocket
 from wirespan.http.head import Likeness, request_likeness, response_likeness
 from wirespan.http.http2 import Http2Conversation, begins_with_frames
 from wirespan.http.open_exchange import first_byte_ns
 from wirespan.http.seeker import FoundHead, HeadSeeker
 from wirespan.http.settings import HttpSettings
+from wirespan.http.websocket import WebSocketConversation
+from wirespan.http.websocket import begins_with_frames as begins_with_websocket_frames
 from wirespan.streams import Connection, EndReason, GapReason, StreamData, StreamEnd, StreamGap
 
 _ENDS = {
@@ -46,12 +48,12 @@ class HttpConnection:
             direction: HeadSeeker(request_likeness, settings.max_head_bytes, self.account, counters)
             for direction in Direction
         }
-        self._conversation: Conversation | Http2Conversation | None = None
+        self._conversation: Conversation | Http2Conversation | WebSocketConversation | None = None
         self._holed: set[Direction] = set()  # something was missing before it was known what is spoken
         self._joined = False
         self._lost = False
         self._announced = False
-        self._is_not_http2 = False
+        self._is_not_framed = False  # what looked like frames of HTTP/2 or WebSocket was none
         self._over = False  # nothing that we read any more, or ended
 
     @property
@@ -102,9 +104,22 @@ class HttpConnection:
         else:
             closed = event.reason is EndReason.CLOSED or self.shutdown_ns is not None
             self._end(ExchangeEnd.CLOSED if closed else _ENDS[event.reason], event, out)
-            self._over = True
-            self.account.close()
         return out
+
+    def drop(self, end: ExchangeEnd, now_ns: int) -> list[HttpEvent]:
+        """Hand on what is open; nothing more of this connection will be looked at."""
+        out = self.give_up(end, now_ns)
+        if isinstance(self._conversation, WebSocketConversation):
+            self._conversation.close(end, now_ns, out)
+        self._conversation = None
+        self._over = True
+        self.account.close()
+        return out
+
+    def release(self) -> None:
+        """Give back the memory that stands as long as the connection. What refers to it will be missing."""
+        if self._conversation is not None and not isinstance(self._conversation, Conversation):
+            self._conversation.release()
 
     def give_up(self, end: ExchangeEnd, now_ns: int) -> list[HttpEvent]:
         """Hand on what is open; the connection itself may go on."""
@@ -128,14 +143,24 @@ class HttpConnection:
 
     def mute(self, request_seq: int, stream_id: int) -> bool:
         """Keep nothing of this request. May the kernel side stay silent about the whole connection?"""
-        return self._conversation is None or self._conversation.mute(request_seq, stream_id)
+        spoken = self._conversation
+        if not isinstance(spoken, WebSocketConversation):
+            return spoken is None or spoken.mute(request_seq, stream_id)
+        if spoken.socket.request_seq == request_seq:
+            self._counters.add("http.websocket.muted")
+            self._conversation = None
+            self._over = True
+            self.account.close()
+        return True
 
     def _sniff(self, event: StreamData, out: list[HttpEvent]) -> None:
-        if self._may_be_http2(event):
-            self._conversation = http2 = self._speak_http2(event.connection)
-            http2.data(event, out)
-            self._follow(http2, event, out)
-            return
+        if self._may_be_frames(event):
+            framed = self._speak_frames(event, out)
+            if framed is not None:
+                self._conversation = framed
+                framed.data(event, out)
+                self._follow(framed, event, out)
+                return
         if self._early.offer(event):
             return
         at, found = len(event.data), None
@@ -181,11 +206,24 @@ class HttpConnection:
         if all(strays) or max(strays) >= self._settings.unknown_after_bytes:
             self._announce("unknown", event.connection, event.time_ns, event.request_seq, out)
 
-    def _may_be_http2(self, event: StreamData) -> bool:
-        """A server's first frames may be seen before the client's preface, and a joined connection has none."""
-        if self._is_not_http2 or not event.call_start or any(seeker.in_head for seeker in self._seekers.values()):
+    def _may_be_frames(self, event: StreamData) -> bool:
+        """A server's first frames may be seen before the client's preface, and a joined connection has no beginning."""
+        if self._is_not_framed or not event.call_start:
             return False
-        return begins_with_frames(event.data)
+        return not any(seeker.in_head for seeker in self._seekers.values())
+
+    def _speak_frames(
+        self, event: StreamData, out: list[HttpEvent]
+    ) -> Http2Conversation | WebSocketConversation | None:
+        if begins_with_frames(event.data):
+            return self._speak_http2(event.connection)
+        if begins_with_websocket_frames(event.data):
+            of_client = bool(event.data[1] & 0x80)  # only a client's frames are masked (RFC 6455 section 5.1)
+            role = Role.CLIENT if of_client == (event.direction is Direction.WRITE) else Role.SERVER
+            name = event.connection.server_name or ""
+            socket = WebSocket(event.connection, event.request_seq, role, name, "", (), (), event.time_ns, True)
+            return self._speak_websocket(socket, event.time_ns, out)
+        return None
 
     def _speak_http2(self, connection: Connection) -> Http2Conversation:
         conversation = Http2Conversation(connection, self._settings, self._counters, self.account)
@@ -194,7 +232,17 @@ class HttpConnection:
                 conversation.miss(direction)
         return conversation
 
-    def _follow(self, spoken: Conversation | Http2Conversation, event: StreamData, out: list[HttpEvent]) -> None:
+    def _speak_websocket(self, socket: WebSocket, time_ns: int, out: list[HttpEvent]) -> WebSocketConversation:
+        conversation = WebSocketConversation(socket, self._settings, self._counters, self.account)
+        conversation.open(time_ns, out)
+        return conversation
+
+    def _follow(
+        self,
+        spoken: Conversation | Http2Conversation | WebSocketConversation,
+        event: StreamData,
+        out: list[HttpEvent],
+    ) -> None:
         """Go over to what is spoken from here on, if it is something else."""
         if isinstance(spoken, Conversation):
             if spoken.upgrade is not None:
@@ -203,22 +251,29 @@ class HttpConnection:
             begins_request = event.call_start and request_likeness(event.data) is Likeness.YES
             if begins_request or not spoken.is_proven:
                 spoken.end(ExchangeEnd.SUPERSEDED, event.time_ns, out)
+                if isinstance(spoken, WebSocketConversation):
+                    spoken.close(ExchangeEnd.SUPERSEDED, event.time_ns, out)
                 spoken.release()
                 self._conversation = None
-                self._is_not_http2 = not spoken.is_proven
+                self._is_not_framed = not spoken.is_proven
                 self._sniff(event, out)
 
     def _upgrade(self, upgrade: Upgrade, event: StreamData, out: list[HttpEvent]) -> None:
         self._conversation = None
         self.account.close()
-        if upgrade.protocol != "h2":
+        following: Http2Conversation | WebSocketConversation
+        if upgrade.protocol == "h2":
+            following = self._speak_http2(event.connection)
+            following.expect_preface(upgrade.first.direction, _PREFACE_HEAD_BYTES)
+        elif upgrade.socket is not None:
+            following = self._speak_websocket(upgrade.socket, event.time_ns, out)
+        else:
             self._announce(upgrade.protocol, event.connection, event.time_ns, event.request_seq, out)
             self._over = True
             return
-        self._conversation = conversation = self._speak_http2(event.connection)
-        conversation.expect_preface(upgrade.first.direction, _PREFACE_HEAD_BYTES)
+        self._conversation = following
         for rest in upgrade.rest:
-            conversation.data(rest, out)
+            following.data(rest, out)
 
     def _announce(
         self, protocol: str, connection: Connection, time_ns: int, request_seq: int, out: list[HttpEvent]
@@ -240,4 +295,4 @@ class HttpConnection:
             self._conversation.connection = event.connection
         elif not self._over and any(seeker.stray_bytes for seeker in self._seekers.values()):
             self._announce("unknown", event.connection, event.time_ns, 0, out)
-        out += self.give_up(end, event.time_ns)
+        out += self.drop(end, event.time_ns)

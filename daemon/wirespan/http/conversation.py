@@ -15,7 +15,7 @@ from wirespan.http.body import BodyCollector
 from wirespan.http.budget import Account
 from wirespan.http.desync import DesynchronisedError
 from wirespan.http.early import EarlyResponses
-from wirespan.http.exchange import ExchangeEnd, Headers, HttpEvent, Role
+from wirespan.http.exchange import ExchangeEnd, Headers, HttpEvent, Role, WebSocket
 from wirespan.http.framing import End, body_coding, request_framing, response_framing, upgrade_name
 from wirespan.http.head import (
     H2_METHOD,
@@ -34,11 +34,12 @@ from wirespan.streams import Connection, GapReason, StreamData, StreamGap
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """`protocol`: "h2" | "websocket" | "upgrade:<name>". `first` brought the beginning of the head after which it is
-    spoken; `rest` is what came behind that head, whatever the direction."""
+    """`protocol`: "h2" | "websocket" | "upgrade:<name>"; for "websocket" there is a `socket`. `first` brought the begin
+    of the head after which it is spoken; `rest` is what came behind that head, whatever the direction."""
 
     protocol: str
     first: StreamData
+    socket: WebSocket | None = None
     rest: list[StreamData] = field(default_factory=list)
 
 
@@ -235,9 +236,11 @@ class Conversation:
         reader = framing.reader(body)
         self._responses.enter_body(reader, exchange)
         if framing.end is End.TUNNEL:
+            protocol = upgrade_name(exchange.method, fields)
+            socket = exchange.websocket() if protocol == "websocket" else None
             self._complete(self._responses, out)
             self.end(ExchangeEnd.SUPERSEDED, event.time_ns, out)
-            self.upgrade = Upgrade(upgrade_name(exchange.method, fields), found.first)
+            self.upgrade = Upgrade(protocol, found.first, socket)
         elif reader.done:
             self._complete(self._responses, out)
 

@@ -1,4 +1,4 @@
-"""One HTTP request and what came back, as bytes that were really on the wire.
+"""One HTTP request and what came back, or the messages of a WebSocket, as bytes that were really on the wire.
 
 Credentials never get here: header fields that carry them, and query parameters that do, are taken out at this door.
 """
@@ -9,6 +9,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from enum import Enum
 
+from wirespan.capture import Direction
 from wirespan.streams import Connection
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -167,4 +168,73 @@ class Uncovered:
     request_seq: int = 0
 
 
-HttpEvent = RequestHead | RequestReceived | HttpExchange | Uncovered
+@dataclass(frozen=True, slots=True)
+class WebSocket:
+    """One WebSocket (RFC 6455): `connection.id`, `request_seq` and `stream_id` name it and what a verdict is for.
+    Target, authority and header fields are those of its opening handshake, without credentials.
+
+    `joined_mid_stream`: its handshake was not seen, so they are empty, and of its messages only those are known that
+    were sent uncompressed."""
+
+    connection: Connection
+    request_seq: int
+    role: Role
+    authority: str
+    target: str
+    request_headers: Headers
+    response_headers: Headers
+    opened_ns: int
+    joined_mid_stream: bool = False
+    stream_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketOpened:
+    """Sent once, before its messages. The handshake itself is an HttpExchange of its own, with status 101 or 200."""
+
+    socket: WebSocket
+    time_ns: int
+
+
+class MessageKind(Enum):
+    TEXT = "text"
+    BINARY = "binary"
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketMessage:
+    """A whole message: fragments joined, unmasked, inflated. `direction` as the traced process sees it. Times: of its
+    first and last byte. `size_bytes`: of its payload on the wire.
+
+    `problem` is None for a complete message, else why `data` is only a beginning of it: "gap" (bytes are missing),
+    "truncated" (memory limit), "undecodable" (compressed with words from earlier messages that were missed),
+    "unfinished" (the connection ended within it)."""
+
+    socket: WebSocket
+    direction: Direction
+    kind: MessageKind
+    data: bytes
+    size_bytes: int
+    start_ns: int
+    end_ns: int
+    problem: str | None = None
+
+    @property
+    def from_client(self) -> bool:
+        return (self.direction is Direction.WRITE) == (self.socket.role is Role.CLIENT)
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketClosed:
+    """Sent once, when nothing more can come. `end` is COMPLETE if both sides said that they close; `code` is what the
+    first of them gave as its reason (RFC 6455 section 7.4)."""
+
+    socket: WebSocket
+    end: ExchangeEnd
+    end_ns: int
+    code: int | None = None
+
+
+HttpEvent = (
+    RequestHead | RequestReceived | HttpExchange | WebSocketOpened | WebSocketMessage | WebSocketClosed | Uncovered
+)

@@ -19,6 +19,7 @@ from wirespan.http.exchange import (
     RequestHead,
     RequestReceived,
     Role,
+    WebSocket,
     header,
 )
 from wirespan.http.head import RequestLine, StatusLine
@@ -140,6 +141,20 @@ class OpenExchange:
             role=self.role,
             authority=self.authority,
             request=request,
+            stream_id=self.stream_id,
+        )
+
+    def websocket(self) -> WebSocket:
+        """What this exchange has opened."""
+        return WebSocket(
+            connection=self.connection,
+            request_seq=self.request_seq,
+            role=self.role,
+            authority=self.authority,
+            target=self.target,
+            request_headers=self.headers,
+            response_headers=self._response_headers,
+            opened_ns=self._response_start_ns,
             stream_id=self.stream_id,
         )
 

@@ -21,7 +21,7 @@ _FREED_SHARE = 10
 
 
 class Http:
-    """HTTP/1 and HTTP/2. Other upgrades are announced as uncovered and not read."""
+    """HTTP/1, HTTP/2 and WebSocket. Other upgrades are announced as uncovered and not read."""
 
     def __init__(self, settings: HttpSettings, counters: Counters) -> None:
         self._settings = settings
@@ -100,8 +100,7 @@ class Http:
         if connection_id not in self._connections:
             while self._connections and len(self._connections) >= self._settings.max_connections:
                 longest_idle_id, longest_idle = next(iter(self._connections.items()))
-                out += longest_idle.give_up(ExchangeEnd.EVICTED, event.time_ns)
-                longest_idle.account.close()
+                out += longest_idle.drop(ExchangeEnd.EVICTED, event.time_ns)
                 del self._connections[longest_idle_id]
                 self._shut_down.pop(longest_idle_id, None)
                 self._counters.add("http.evicted_connections")
@@ -112,8 +111,15 @@ class Http:
     def _evict(self, now_ns: int, out: list[HttpEvent]) -> None:
         enough_bytes = self._settings.max_buffered_bytes * (_FREED_SHARE - 1) // _FREED_SHARE
         holders = [each for each in self._connections.values() if each.account.held_bytes]
-        for connection in sorted(holders, key=lambda each: each.oldest_ns):
+        holders.sort(key=lambda each: each.oldest_ns)
+        for connection in holders:
             if self._budget.used_bytes <= enough_bytes:
                 return
-            self._counters.add("http.evictions")
-            out += connection.give_up(ExchangeEnd.EVICTED, now_ns)
+            if connection.account.held_bytes > connection.account.standing_bytes:
+                self._counters.add("http.evictions")
+                out += connection.give_up(ExchangeEnd.EVICTED, now_ns)
+        for connection in holders:
+            if self._budget.used_bytes <= enough_bytes:
+                return
+            self._counters.add("http.released_connections")
+            connection.release()

@@ -7,13 +7,23 @@ from collections.abc import Iterable
 
 from wirespan.capture import Verdict, VerdictKind
 from wirespan.counters import Counters
-from wirespan.http import HttpEvent, HttpExchange, RequestHead, RequestReceived, Role, Uncovered
+from wirespan.http import (
+    HttpEvent,
+    HttpExchange,
+    RequestHead,
+    RequestReceived,
+    Role,
+    Uncovered,
+    WebSocketMessage,
+    WebSocketOpened,
+)
 from wirespan.llm.detection import Found, Refused, detect, judge_head, may_be_post
 from wirespan.llm.fields import is_object
 from wirespan.llm.inference import Inference
 from wirespan.llm.openai_responses_chain import ResponseChains, with_chain
 from wirespan.llm.reading import read_exchange
 from wirespan.llm.settings import LlmSettings
+from wirespan.llm.websocket import judge_message, judge_socket
 
 
 class Llm:
@@ -33,7 +43,9 @@ class Llm:
             return self._head(event)
         if isinstance(event, RequestReceived):
             return self._request(event)
-        return self._uncovered(event)
+        if isinstance(event, (WebSocketOpened, WebSocketMessage)):
+            return self._websocket(event)
+        return self._uncovered(event) if isinstance(event, Uncovered) else ()
 
     def expire(self, now_ns: int) -> Iterable[Inference | Verdict]:
         """Nothing waits here: time-outs are the http room's."""
@@ -91,6 +103,17 @@ class Llm:
         read = read_exchange(exchange, found)
         if isinstance(read, Inference) and is_object(read.request_json) and is_object(read.response_json):
             self._chains.remember(read.request_json, read.response_json, _content_bytes(exchange))
+
+    def _websocket(self, event: WebSocketOpened | WebSocketMessage) -> Iterable[Verdict]:
+        """Only who is heard: its messages are not put together to inferences yet."""
+        socket = event.socket
+        if self._is_ignored(socket.role):
+            kind: VerdictKind | None = VerdictKind.MUTED
+        else:
+            kind = judge_socket(socket) if isinstance(event, WebSocketOpened) else judge_message(event)
+        if kind is None:
+            return ()
+        return (Verdict(socket.connection.id, socket.request_seq, kind, socket.stream_id),)
 
     def _uncovered(self, event: Uncovered) -> Iterable[Verdict]:
         """Counted by the http room. As long as it can't be read, copying it out of the kernel is waste."""

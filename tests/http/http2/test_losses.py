@@ -313,7 +313,7 @@ def test_an_idle_connection_keeps_its_tables() -> None:
     assert rooms.http.buffered_bytes == 0
 
 
-def test_when_memory_is_full_streams_go_and_the_connection_goes_on_with_missing_fields() -> None:
+def test_when_memory_is_full_streams_go_first() -> None:
     rooms, talk = Rooms(max_buffered_bytes=60_000), Http2Talk()
     said = rooms.say(talk.ask(1, post(x_one="1"), b"one").answer(1, b"x" * 50_000, end=False).tape.events)
     assert ends(said) == []
@@ -322,12 +322,27 @@ def test_when_memory_is_full_streams_go_and_the_connection_goes_on_with_missing_
     ((stream_id, end, content),) = ends(said)
     assert (stream_id, end) == (1, "evicted")
     assert len(content or b"") > 50_000
-    assert rooms.http.buffered_bytes == 0
+    assert rooms.counters["http.evictions"] == 1
     talk.tape.events.clear()
     said = rooms.say(talk.ask(3, post(x_one="1"), b"three").answer(3, b"fine").tape.events)
     assert ends(said) == [(3, "complete", b"fine")]
     (head,) = [event for event in said if isinstance(event, RequestHead)]
-    assert (b"?", b"?") in head.headers
+    assert head.headers == ((b"x-one", b"1"),)
+
+
+def test_when_memory_is_full_of_tables_they_go_and_fields_are_missing() -> None:
+    rooms, talk = Rooms(max_buffered_bytes=10_000), Http2Talk()
+    rooms.say(talk.ask(1, post(x_one="1"), b"one").answer(1, b"fine").tape.events)
+    talk.tape.events.clear()
+    others = [Http2Talk(Tape(handle=handle, start_ns=1_000_000)) for handle in range(40)]
+    for number, other in enumerate(others):
+        rooms.say(other.ask(1, post(x_long="v" * 500, x_number=str(number)), b"one").answer(1, b"fine").tape.events)
+        assert rooms.http.buffered_bytes <= 10_000
+    assert rooms.counters["http.released_connections"] > 0
+    said = rooms.say(talk.ask(3, post(x_one="1"), b"three").answer(3, b"fine").tape.events)
+    assert ends(said) == [(3, "complete", b"fine")]
+    (head,) = [event for event in said if isinstance(event, RequestHead)]
+    assert (head.headers, head.target) == (((b"?", b"?"),) * 3, "?")  # authority, path and x-one
 
 
 def test_why_an_open_stream_ends() -> None:

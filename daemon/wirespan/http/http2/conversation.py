@@ -89,8 +89,6 @@ class Http2Conversation:
         for stream in list(self._streams.values()):
             self._finish(stream, ExchangeEnd.COMPLETE if stream.exchange.answered else end, time_ns, out)
         self._early.drop()
-        if end is ExchangeEnd.EVICTED:
-            self.release()
 
     def release(self) -> None:
         """Give back all memory that no exchange holds."""
