@@ -8,10 +8,17 @@ from dataclasses import replace
 
 from rig import exchanges, inferences
 from rig.spans import span
-from wirespan.capture import ClockSync
+from wirespan.capture import ClockSync, Direction
 from wirespan.clock import WallClock
-from wirespan.commands.render import body_to_json, exchange_to_json, inference_to_json, plain, span_to_json
-from wirespan.http import Body, BodyGap
+from wirespan.commands.render import (
+    body_to_json,
+    exchange_to_json,
+    inference_to_json,
+    message_to_json,
+    plain,
+    span_to_json,
+)
+from wirespan.http import Body, BodyGap, MessageKind, Role, WebSocket, WebSocketMessage
 from wirespan.llm import Message, Outcome, Text, ToolCall
 
 # The monotonic clock of these tests' exchanges began at this time of day.
@@ -67,6 +74,38 @@ def test_an_exchange_in_wall_time_with_a_harmless_command_line() -> None:
     assert shown["end_ns"] == BOOT_NS + made.end_ns
     assert shown["command_args"] == ["/usr/bin/python3.11", "agent.py", "--api-key", "***", "--city", "Berlin"]
     assert (shown["pid"], shown["exe"], shown["role"]) == (4321, "/usr/bin/python3.11", "client")
+
+
+def test_an_exchange_of_http2_whose_fields_were_missed() -> None:
+    made = replace(inferences.openai_chat().exchange, protocol="h2", stream_id=7, unknown_fields=2)
+    shown = exchange_to_json(made, clock())
+    assert (shown["protocol"], shown["stream_id"], shown["unknown_fields"]) == ("h2", 7, 2)
+
+
+def test_a_message_of_a_websocket() -> None:
+    connection = inferences.openai_chat().exchange.connection
+    socket = WebSocket(connection, 1, Role.CLIENT, "api.example.com", "/v1/responses", (), (), 5)
+    message = WebSocketMessage(socket, Direction.WRITE, MessageKind.TEXT, b"{}", 7, 10, 20, "gap")
+    shown = json.loads(json.dumps(message_to_json(message, clock())))
+    assert shown.pop("command_args") == ["/usr/bin/python3.11", "agent.py", "--api-key", "***", "--city", "Berlin"]
+    assert shown == {
+        "pid": 4321,
+        "exe": "/usr/bin/python3.11",
+        "protocol": "websocket",
+        "role": "client",
+        "authority": "api.example.com",
+        "path": "/v1/responses",
+        "start_ns": BOOT_NS + 10,
+        "end_ns": BOOT_NS + 20,
+        "joined_mid_stream": False,
+        "stream_id": 0,
+        "server_name": connection.server_name,
+        "direction": "write",
+        "kind": "text",
+        "message_b64": "e30=",
+        "message_size_bytes": 7,
+        "problem": "gap",
+    }
 
 
 def test_an_exchange_that_was_never_answered() -> None:

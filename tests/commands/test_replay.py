@@ -29,7 +29,8 @@ NAME = "requests"
 CREDENTIALS = ("sk-secret-of-the-test-0123456789", "mock-session-cookie")
 EXCHANGE_FIELDS = {
     *("pid", "exe", "command_args", "protocol", "role", "method", "authority", "path", "status", "server_name"),
-    *("start_ns", "end_ns", "end", "joined_mid_stream", "request_headers", "response_headers"),
+    *("start_ns", "end_ns", "end", "joined_mid_stream", "stream_id", "unknown_fields"),
+    *("request_headers", "response_headers"),
     *("request_body_b64", "request_body_raw_b64", "request_content_encoding", "request_size_bytes"),
     *("request_complete", "request_truncated", "request_gaps", "request_decode_error"),
     *("response_body_b64", "response_body_raw_b64", "response_content_encoding", "response_size_bytes"),

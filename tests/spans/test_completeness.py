@@ -58,3 +58,10 @@ def test_a_connection_older_than_the_probes_and_one_out_of_step() -> None:
     assert capture_attributes(joined)["wirespan.capture.joined_mid_stream"] is True
     lost = replace(inference, exchange=replace(inference.exchange, end=ExchangeEnd.DESYNCHRONISED))
     assert capture_attributes(lost)["wirespan.capture.complete"] is False
+
+
+def test_header_fields_that_were_missed_are_counted() -> None:
+    inference = inferences.openai_chat()
+    attributes = capture_attributes(replace(inference, exchange=replace(inference.exchange, unknown_fields=3)))
+    assert attributes["wirespan.capture.unknown_header_fields"] == 3
+    assert attributes["wirespan.capture.complete"] is False

@@ -11,7 +11,7 @@ from typing import Any
 from opentelemetry.sdk.trace import ReadableSpan
 
 from wirespan.clock import WallClock
-from wirespan.http import Body, Headers, HttpExchange
+from wirespan.http import Body, Headers, HttpExchange, WebSocketMessage
 from wirespan.llm import Inference
 from wirespan.spans import redact_arguments
 
@@ -55,11 +55,38 @@ def exchange_to_json(exchange: HttpExchange, clock: WallClock) -> dict[str, obje
         "end_ns": clock.wall_ns(exchange.end_ns),
         "end": exchange.end.value,
         "joined_mid_stream": exchange.joined_mid_stream,
+        "stream_id": exchange.stream_id,
+        "unknown_fields": exchange.unknown_fields,
         "server_name": exchange.connection.server_name,
         "request_headers": _headers(request.headers),
         "response_headers": _headers(response.headers) if response else None,
         **body_to_json(request.body, "request"),
         **body_to_json(response.body if response else None, "response"),
+    }
+
+
+def message_to_json(message: WebSocketMessage, clock: WallClock) -> dict[str, object]:
+    """`direction`: "read" or "write", as the process did it; `message_b64`: fragments joined, unmasked, inflated."""
+    socket = message.socket
+    process = socket.connection.process
+    return {
+        "pid": process.pid,
+        "exe": process.executable,
+        "command_args": list(redact_arguments(process.command_args)),
+        "protocol": "websocket",
+        "role": socket.role.value,
+        "authority": socket.authority,
+        "path": socket.target,
+        "start_ns": clock.wall_ns(message.start_ns),
+        "end_ns": clock.wall_ns(message.end_ns),
+        "joined_mid_stream": socket.joined_mid_stream,
+        "stream_id": socket.stream_id,
+        "server_name": socket.connection.server_name,
+        "direction": message.direction.name.lower(),
+        "kind": message.kind.value,
+        "message_b64": _base64(message.data),
+        "message_size_bytes": message.size_bytes,
+        "problem": message.problem,
     }
 
 

@@ -11,10 +11,10 @@ from typing import TextIO
 
 from wirespan.capture.recording import RecordingReader
 from wirespan.clock import ClockNotSyncedError, WallClock
-from wirespan.commands.render import exchange_to_json, inference_to_json, span_to_json
+from wirespan.commands.render import exchange_to_json, inference_to_json, message_to_json, span_to_json
 from wirespan.counters import Counters
 from wirespan.errors import RecordingError
-from wirespan.http import HttpEvent, HttpExchange
+from wirespan.http import HttpEvent, HttpExchange, WebSocketMessage
 from wirespan.pipeline import FAR_FUTURE_NS, Pipeline, PipelineSettings
 
 SUMMARY = "print the exchanges, inferences or spans of a recording"
@@ -70,6 +70,8 @@ def _render(
         if emit == "exchanges":
             if isinstance(event, HttpExchange):
                 yield exchange_to_json(event, clock)
+            elif isinstance(event, WebSocketMessage):
+                yield message_to_json(event, clock)
             continue
         for inference in pipeline.inferences(event):
             if emit == "inferences":

@@ -25,6 +25,8 @@ def capture_attributes(inference: Inference) -> dict[str, AttributeValue]:
     }
     if exchange.joined_mid_stream:
         attributes[names.CAPTURE_JOINED_MID_STREAM] = True
+    if exchange.unknown_fields:
+        attributes[names.CAPTURE_UNKNOWN_FIELDS] = exchange.unknown_fields
     for side, body in bodies.items():
         attributes.update(_body(side, body))
     return attributes
@@ -34,7 +36,7 @@ def is_complete(inference: Inference) -> bool:
     exchange = inference.exchange
     if inference.outcome is Outcome.CAPTURE_GAP:
         return False
-    if exchange.end in (ExchangeEnd.DESYNCHRONISED, ExchangeEnd.EVICTED):
+    if exchange.end in (ExchangeEnd.DESYNCHRONISED, ExchangeEnd.EVICTED) or exchange.unknown_fields:
         return False
     return _is_whole(exchange.request.body) and (exchange.response is None or _is_whole(exchange.response.body))
 
