@@ -52,7 +52,9 @@ def keep_running(daemon: Daemon, stopping: threading.Event, notifier: Notifier) 
     while not stopping.wait(wait_s):
         observer = daemon.observer
         if observer.failed is not None:
-            raise CaptureError(f"capture ended: {observer.failed}", "see the log; the service manager restarts it")
+            # The kind only: the text of a fault of ours can quote what was captured.
+            kind = type(observer.failed).__name__
+            raise CaptureError(f"capture ended: {kind}", "see the log; the service manager restarts it")
         now = (observer.capture_progress, observer.pipeline_progress)
         if now[0] > before[0] and now[1] > before[1]:
             notifier.alive()
