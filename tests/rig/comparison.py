@@ -61,7 +61,8 @@ def _assert_request(entry: TruthEntry, exchange: Exchange, where: str) -> None:
     assert not exchange["request_truncated"], where
     assert exchange["request_gaps"] == [], where
     assert exchange["authority"] == entry.authority, where
-    assert exchange["protocol"] == "http/1.1", where
+    assert exchange["protocol"] == ("h2" if entry.framing == "h2" else "http/1.1"), where
+    assert exchange.get("stream_id", 0) == entry.stream_id, where
 
 
 def _assert_response(entry: TruthEntry, exchange: Exchange, where: str) -> None:

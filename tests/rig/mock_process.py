@@ -14,6 +14,7 @@ from pathlib import Path
 
 from wirespan.demo.truth import TruthEntry, read_entries
 
+_TESTS = Path(__file__).resolve().parent.parent
 _START_TIMEOUT_S = 30
 _TRUTH_TIMEOUT_S = 10
 
@@ -51,12 +52,16 @@ class MockProcess:
 
 
 @contextmanager
-def run_mock(directory: Path) -> Iterator[MockProcess]:
-    """Files go to `directory`. The process is ended at the end, and must end well."""
+def run_mock(directory: Path, module: str = "wirespan.demo.server") -> Iterator[MockProcess]:
+    """Files go to `directory`. The process is ended at the end, and must end well. `module` is another mock with the
+    same arguments, below tests/."""
     ca, truth = directory / "ca.pem", directory / "truth.jsonl"
-    command = [sys.executable, "-m", "wirespan.demo.server", "--plain-port", "0"]
+    command = [sys.executable, "-m", module, "--plain-port", "0"]
     process = subprocess.Popen(
-        [*command, "--truth", str(truth), "--ca-out", str(ca)], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
+        [*command, "--truth", str(truth), "--ca-out", str(ca)],
+        cwd=_TESTS,
+        stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
     )
     assert process.stdout is not None
     try:

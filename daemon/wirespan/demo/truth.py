@@ -33,6 +33,7 @@ class TruthEntry:
     `events`: (time_ns before the send, end offset in response_body). `response_kept` is False for a body too large to
     be kept: then only `response_bytes` says how much was sent. `problem` names what was wrong with the request.
     `client_gone`: the client left before the whole answer was sent. `cut`: the script made the server leave.
+    `stream_id`: of HTTP/2, which the mock itself does not speak.
     """
 
     id: int
@@ -64,6 +65,7 @@ class TruthEntry:
     events: list[tuple[int, int]] = field(default_factory=list)
     cut: bool = False
     client_gone: bool = False
+    stream_id: int = 0
 
     @property
     def request_sha256(self) -> str:
