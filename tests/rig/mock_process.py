@@ -31,6 +31,11 @@ class MockProcess:
     _offset: int = 0
     _entries: list[TruthEntry] = field(default_factory=list)
 
+    @property
+    def truth(self) -> Path:
+        """The file with the truth of all runs."""
+        return self._truth
+
     def run_base(self, run_id: str) -> str:
         return f"https://localhost:{self.tls_port}/run/{run_id}"
 
