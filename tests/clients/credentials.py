@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import sys
+import time
 from base64 import b64encode
 from typing import Any
 
@@ -32,6 +33,8 @@ def work(run: Run) -> list[Any]:
     connection.request("POST", run.prefix + PATH + query, chat_body("credentials"), headers)
     answer = read_answer("credentials", connection.getresponse().read())
     connection.close()
+    # On a busy machine a process of a few milliseconds is gone before anybody could read its command line.
+    time.sleep(1)
     return [answer]
 
 
