@@ -18,7 +18,6 @@ pytestmark = pytest.mark.live
 
 _LOAD = Program("openai_async.py", count=80)
 _SOME_EXCHANGES_BYTES = 250_000  # of about a megabyte: a stream is some 5 kB, seen from both ends
-
 _SOME_ANSWERS = 30  # of 164
 
 
