@@ -111,13 +111,12 @@ FOREIGN = [
     "pypi" + ".org",
     "pythonhosted" + ".org",
     "registry.npmjs" + ".org",
-    "deb.debian" + ".org",
-    "security.debian" + ".org",
+    "deb" + ".debian.org",
+    "security" + ".debian.org",
     "archive.ubuntu" + ".com",
     "nodesource" + ".com",
     "/wor" + "k/",
     "/root" + "/.pyenv",
-    "/tmp/" + "brief",
     "/opt/" + "pypi",
 ]
 
